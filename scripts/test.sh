@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Everything that must pass. Stops at the first stage that fails; prints the time of each in the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/millrace/target}
+flags=(--release --workspace --locked)
+summary=()
+
+finish() {
+  local status=$?
+  echo
+  echo "stage                      time"
+  printf '%s\n' "${summary[@]}"
+  if ((status == 0)); then
+    echo "all passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
+  else
+    echo "FAILED: $current"
+  fi
+  exit "$status"
+}
+trap finish EXIT
+
+# stage NAME COMMAND…
+stage() {
+  current=$1
+  shift
+  echo
+  echo "=== $current: $*"
+  local began=$SECONDS status=0
+  "$@" || status=$?
+  local took=$((SECONDS - began))
+  summary+=("$(printf '%-20s %3d min %02d s' "$current" $((took / 60)) $((took % 60)))")
+  return "$status"
+}
+
+stage "set-up" scripts/setup.sh
+stage "set-up (Java)" scripts/setup.sh java
+stage "formatting" cargo fmt --all --check
+stage "clippy" scripts/cargo.sh clippy "${flags[@]}" --all-targets -- -D warnings
+stage "Kafka's jars" tests/broker/fetch.sh
+stage "build" scripts/cargo.sh build "${flags[@]}" --bins --examples
+stage "tests" scripts/cargo.sh test "${flags[@]}"
+# Ports of its own, so that a demo may be running beside.
+stage "demo" "$CARGO_TARGET_DIR/release/loan-demo" --once --http 127.0.0.1:18080 --api 127.0.0.1:18004
