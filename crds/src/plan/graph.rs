@@ -335,7 +335,10 @@ impl Layout {
         let number = (count > 0 && number >= 0).then_some(number)?;
         let subtopology = usize::try_from(number % count).ok()?;
         let partition = number / count;
-        (partition < self.partitions[subtopology]).then_some(TaskId { subtopology, partition })
+        (partition < self.partitions[subtopology]).then_some(TaskId {
+            subtopology,
+            partition,
+        })
     }
 
     /// All tasks, by number.
@@ -345,7 +348,10 @@ impl Layout {
         (0..most).flat_map(move |partition| {
             (0..count)
                 .filter(move |&s| partition < self.partitions[s])
-                .map(move |subtopology| TaskId { subtopology, partition })
+                .map(move |subtopology| TaskId {
+                    subtopology,
+                    partition,
+                })
         })
     }
 }

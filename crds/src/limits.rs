@@ -1,0 +1,55 @@
+//! Every bound of a StreamApp, used by the CRD's schema and by [`plan`](mod@crate::plan) alike.
+
+/// Characters of an application id. With the longest store name and suffix an internal topic's name
+/// stays below Kafka's 249.
+pub const APPLICATION_ID_LENGTH: usize = 100;
+/// Characters of the name of a stream, table, branch or store.
+pub const NAME_LENGTH: usize = 100;
+/// Characters of a topic name (Kafka's own limit).
+pub const TOPIC_LENGTH: usize = 249;
+/// Characters of an expression.
+pub const EXPRESSION_LENGTH: usize = 8192;
+/// Characters of `kafka.bootstrapServers`.
+pub const BOOTSTRAP_SERVERS_LENGTH: usize = 4096;
+/// Entries of `kafka.properties`.
+pub const PROPERTIES: usize = 100;
+/// Characters of the name of a Kafka property.
+pub const PROPERTY_NAME_LENGTH: usize = 200;
+/// Characters of the value of a Kafka property; certificates are given as text.
+pub const PROPERTY_VALUE_LENGTH: usize = 16384;
+/// Characters of a quantity such as `10Gi`.
+pub const QUANTITY_LENGTH: usize = 20;
+/// Characters of a cluster's name.
+pub const CLUSTER_LENGTH: usize = 63;
+
+/// Streams of a topology.
+pub const STREAMS: usize = 100;
+/// Tables of a topology.
+pub const TABLES: usize = 100;
+/// Global tables of a topology.
+pub const GLOBAL_TABLES: usize = 20;
+/// Topics of one source.
+pub const TOPICS: usize = 50;
+/// Inputs of one merge.
+pub const MERGED: usize = 50;
+/// Steps of one stream or table.
+pub const STEPS: usize = 50;
+/// Branches of one split.
+pub const BRANCHES: usize = 50;
+
+/// Pods.
+pub const REPLICAS: i32 = 1000;
+/// Stream threads per pod.
+pub const THREADS: i32 = 100;
+/// Milliseconds between commits under exactly-once: half the transaction timeout of 10 s.
+pub const COMMIT_INTERVAL_MS_EXACTLY_ONCE: i64 = 5_000;
+/// Milliseconds between commits under at-least-once.
+pub const COMMIT_INTERVAL_MS: i64 = 300_000;
+/// Milliseconds a task waits for an empty input.
+pub const MAX_TASK_IDLE_MS: i64 = 3_600_000;
+/// Records buffered per input partition.
+pub const BUFFERED_RECORDS: i32 = 100_000;
+/// Unflushed changelog records per task.
+pub const FLUSH_RECORDS: i64 = 100_000_000;
+/// Milliseconds between flushes of a task's state.
+pub const FLUSH_INTERVAL_MS: i64 = 3_600_000;

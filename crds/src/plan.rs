@@ -1,0 +1,190 @@
+//! From a StreamApp to a [`Plan`]: checked, wired, and ready to run.
+//!
+//! ```text
+//!   StreamApp ─ check ─► names, order ─ build ─► nodes, stores ─► subtopologies ─► internal topics
+//!                                                                        └► hash
+//! ```
+//!
+//! [`plan`] is pure and finds all problems it can, not only the first. It never talks to a cluster:
+//! what depends on partition counts is [`Plan::layout`].
+
+mod build;
+mod check;
+mod describe;
+mod diff;
+mod flow;
+mod graph;
+mod hash;
+mod layout;
+mod mermaid;
+mod names;
+mod subtopologies;
+mod topics;
+
+pub use describe::describe;
+pub use diff::{Diff, RepartitionChange, StoreChange, SubtopologyChange, diff};
+pub use graph::*;
+pub use mermaid::mermaid;
+
+use crate::path::Path;
+use crate::problem::{Problem, Problems};
+use crate::stream_app::StreamApp;
+
+/// Checks a StreamApp and works out its plan.
+///
+/// # Errors
+/// All problems found, at most [`MAX_PROBLEMS`](crate::MAX_PROBLEMS), each with the path of the field
+/// at fault. Parts that depend on a broken part are not judged.
+pub fn plan(app: &StreamApp) -> Result<Plan, Vec<Problem>> {
+    let mut problems = Problems::default();
+    check::check(app, &mut problems);
+    let topology = &app.spec.topology;
+    let names = names::Names::collect(topology, &mut problems);
+    let order = names.order(&mut problems);
+    let graph = build::build(app, &names, &order, &mut problems);
+    if problems.is_empty() {
+        let plan = assemble(app, graph);
+        check::topics(&plan, &mut problems);
+        if problems.is_empty() {
+            return Ok(plan);
+        }
+    }
+    Err(problems.into_vec())
+}
+
+fn assemble(app: &StreamApp, graph: build::Graph) -> Plan {
+    let mut plan = Plan {
+        application_id: app.application_id().to_owned(),
+        nodes: graph.nodes,
+        stores: graph.stores,
+        subtopologies: Vec::new(),
+        internal_topics: Vec::new(),
+        hash: String::new(),
+    };
+    subtopologies::assign(&mut plan);
+    plan.internal_topics = topics::internal_topics(&plan, &app.spec.errors);
+    plan.hash = hash::hash(&plan);
+    plan
+}
+
+impl Plan {
+    /// A node by its id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// A store by its id.
+    pub fn store(&self, id: StoreId) -> &Store {
+        &self.stores[id.0]
+    }
+
+    /// Full name of the tasks topic.
+    pub fn tasks_topic(&self) -> String {
+        topics::tasks_topic(&self.application_id)
+    }
+
+    /// Full name of the dead-letter topic; `None` where every kind of error stops the application.
+    pub fn dead_letter_topic(&self) -> Option<&str> {
+        let topic = self
+            .internal_topics
+            .iter()
+            .find(|t| t.kind == InternalTopicKind::DeadLetter)?;
+        Some(&topic.name)
+    }
+
+    /// The user's topics that the application reads, with the node that reads each, sorted by name.
+    pub fn source_topics(&self) -> Vec<(&str, NodeId)> {
+        let mut topics: Vec<(&str, NodeId)> = Vec::new();
+        for node in &self.nodes {
+            topics.extend(
+                node.kind
+                    .inputs()
+                    .into_iter()
+                    .filter_map(|topic| match topic {
+                        TopicRef::External(name) => Some((name.as_str(), node.id)),
+                        TopicRef::Repartition(_) => None,
+                    }),
+            );
+        }
+        topics.sort_unstable();
+        topics
+    }
+
+    /// The user's topics that the application writes to, sorted by name, each once.
+    pub fn sink_topics(&self) -> Vec<&str> {
+        let topics = self.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::Sink { topic, .. } => Some(topic.as_str()),
+            _ => None,
+        });
+        let mut topics: Vec<&str> = topics.collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
+    }
+
+    /// Whether the changes a table node forwards must carry the old value too. No step of today's
+    /// language looks at it: filters forward a deletion for each value that does not match, as Kafka
+    /// Streams' filters of tables do, and joins look their table up. Aggregations of tables and joins
+    /// of two tables will need it.
+    pub fn needs_old_value(&self, _node: NodeId) -> bool {
+        false
+    }
+
+    /// Ids of the nodes that forward to each node, by node.
+    pub(crate) fn parents(&self) -> Vec<Vec<NodeId>> {
+        let mut parents = vec![Vec::new(); self.nodes.len()];
+        for node in &self.nodes {
+            for child in &node.children {
+                parents[child.0].push(node.id);
+            }
+        }
+        parents
+    }
+}
+
+impl NodeKind {
+    /// The topics a source reads; none for other nodes.
+    pub fn inputs(&self) -> Vec<&TopicRef> {
+        match self {
+            Self::StreamSource { topics, .. } => topics.iter().collect(),
+            Self::TableSource { topic, .. } => vec![topic],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The store a node reads or writes.
+    pub fn store(&self) -> Option<StoreId> {
+        match self {
+            Self::TableSource { store, .. }
+            | Self::Aggregate { store, .. }
+            | Self::StreamTableJoin { store, .. }
+            | Self::ToTable { store } => Some(*store),
+            _ => None,
+        }
+    }
+
+    /// Whether it writes its store; a join only reads it.
+    pub fn writes_store(&self) -> bool {
+        self.store().is_some() && !matches!(self, Self::StreamTableJoin { .. })
+    }
+}
+
+impl SerdeKind {
+    /// The type of what this format reads.
+    pub(crate) fn value_type(self) -> millrace_expr::Type {
+        use millrace_expr::Type;
+        match self {
+            Self::Bytes => Type::Bytes,
+            Self::String => Type::String,
+            Self::Json => Type::Any,
+            Self::Int | Self::Long => Type::Int,
+            Self::Double => Type::Double,
+            Self::Decimal => Type::Decimal,
+        }
+    }
+}
+
+/// Path of the spec.
+fn spec() -> Path {
+    Path::root().key("spec")
+}

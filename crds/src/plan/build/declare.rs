@@ -1,0 +1,426 @@
+//! Declared streams and tables: sources, and what is derived.
+
+use super::{At, Builder};
+use crate::limits;
+use crate::path::Path;
+use crate::plan::check::{check_count, check_topic};
+use crate::plan::flow::{Flow, FlowKind, Format, record_scope};
+use crate::plan::graph::{NodeKind, OffsetReset, SerdeKind, TopicRef};
+use crate::problem::Problem;
+use crate::topology::{SerdeName, Step, Stream, Table, To};
+
+impl<'a> Builder<'a, '_> {
+    pub(super) fn stream(
+        &mut self,
+        name: &'a str,
+        path: &Path,
+        stream: &'a Stream,
+    ) -> Option<Flow> {
+        let origins = [
+            ("topic", stream.topic.is_some()),
+            ("topics", stream.topics.is_some()),
+            ("from", stream.from.is_some()),
+            ("merge", stream.merge.is_some()),
+        ];
+        let origin = self.origin(path, &origins)?;
+        if matches!(origin, "from" | "merge") {
+            let foreign = [
+                ("key", stream.key.is_some()),
+                ("value", stream.value.is_some()),
+                ("offsetReset", stream.offset_reset.is_some()),
+                ("timestamp", stream.timestamp.is_some()),
+            ];
+            self.no_source_fields(path, &foreign);
+        } else {
+            self.no_derived_fields(path, &stream.steps, stream.to.is_some());
+        }
+        match origin {
+            "from" => {
+                let from = stream.from.as_deref()?;
+                let flow = self.input(&path.key("from"), from)?;
+                let flow = self.steps(name, path, flow, &stream.steps)?;
+                self.finish_stream(name, path, flow, stream.to.as_ref())
+            }
+            "merge" => {
+                let flow = self.merge(name, &path.key("merge"), stream.merge.as_deref()?)?;
+                let flow = self.steps(name, path, flow, &stream.steps)?;
+                self.finish_stream(name, path, flow, stream.to.as_ref())
+            }
+            _ => self.stream_source(name, path, stream),
+        }
+    }
+
+    pub(super) fn table(&mut self, name: &'a str, path: &Path, table: &'a Table) -> Option<Flow> {
+        let origins = [
+            ("topic", table.topic.is_some()),
+            ("from", table.from.is_some()),
+        ];
+        if self.origin(path, &origins)? == "topic" {
+            self.no_derived_fields(path, &table.steps, table.to.is_some());
+            return self.table_source(name, path, table);
+        }
+        let foreign = [
+            ("key", table.key.is_some()),
+            ("value", table.value.is_some()),
+            ("offsetReset", table.offset_reset.is_some()),
+        ];
+        self.no_source_fields(path, &foreign);
+        let flow = self.input(&path.key("from"), table.from.as_deref()?)?;
+        let flow = self.steps(name, path, flow, &table.steps)?;
+        self.finish_table(name, path, flow, table)
+    }
+
+    /// Which one of the fields that say where records come from is set.
+    fn origin(&mut self, path: &Path, fields: &[(&'static str, bool)]) -> Option<&'static str> {
+        let names: Vec<String> = fields.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let set: Vec<&str> = fields
+            .iter()
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| *name)
+            .collect();
+        match set[..] {
+            [one] => fields
+                .iter()
+                .map(|(name, _)| *name)
+                .find(|name| *name == one),
+            [] => {
+                let message = format!("nothing says where records come from: {}", names.join(", "));
+                self.refuse(path, message, "set exactly one of these fields")
+            }
+            [first, second, ..] => {
+                let message = format!("both `{first}` and `{second}` say where records come from");
+                self.refuse(
+                    path,
+                    message,
+                    "set exactly one of them; read a topic under a name of \
+                                            its own, and take it with `from`",
+                )
+            }
+        }
+    }
+
+    fn no_source_fields(&mut self, path: &Path, fields: &[(&str, bool)]) {
+        for (name, _) in fields.iter().filter(|(_, set)| *set) {
+            let message = format!("`{name}` is a field of sources, which read a `topic`");
+            let help = "leave it out here; formats of results are fields of `to` and of the `serdes` \
+                        of steps";
+            self.problems
+                .add(Problem::new(&path.key(name), message).help(help));
+        }
+    }
+
+    fn no_derived_fields(&mut self, path: &Path, steps: &[Step], to: bool) {
+        for (name, _) in [("steps", !steps.is_empty()), ("to", to)]
+            .iter()
+            .filter(|(_, set)| *set)
+        {
+            let message = format!("a source only reads its topic: it has no `{name}`");
+            let help = format!("declare another stream or table with `from` and this `{name}`");
+            self.problems
+                .add(Problem::new(&path.key(name), message).help(help));
+        }
+    }
+
+    /// The flow of a declared name. `None` without a problem where it does not exist or could not be
+    /// built: that was reported.
+    pub(super) fn input(&mut self, path: &Path, name: &str) -> Option<Flow> {
+        if let Some(super::Declared::GlobalTable) = self.names.get(name).map(|(d, _)| d) {
+            return None;
+        }
+        let flow = self.flows.get(name)?;
+        if !matches!(flow.kind, FlowKind::Split) {
+            return Some(flow.clone());
+        }
+        let branches: Vec<String> = self
+            .names
+            .branches_of(name)
+            .map(|branch| format!("`{branch}`"))
+            .collect();
+        let message = format!("`{name}` ends in a split: nothing comes out under its own name");
+        self.refuse(
+            path,
+            message,
+            &format!("take one of its branches: {}", branches.join(", ")),
+        )
+    }
+
+    fn read_format(part: Option<SerdeName>, default: SerdeName) -> SerdeKind {
+        part.unwrap_or(default).into()
+    }
+
+    fn stream_source(&mut self, name: &str, path: &Path, stream: &Stream) -> Option<Flow> {
+        let mut topics: Vec<(Path, &String)> = Vec::new();
+        topics.extend(stream.topic.iter().map(|topic| (path.key("topic"), topic)));
+        let several = stream.topics.as_deref().unwrap_or_default();
+        if stream.topics.is_some() {
+            let at = path.key("topics");
+            check_count(
+                &at,
+                "topics",
+                several.len(),
+                (1, limits::TOPICS),
+                self.problems,
+            );
+        }
+        topics.extend(
+            several
+                .iter()
+                .zip(0..)
+                .map(|(t, i)| (path.key("topics").index(i), t)),
+        );
+        for (path, topic) in &topics {
+            self.read_topic(path, topic);
+        }
+        let key = Self::read_format(stream.key, self.defaults.key);
+        let value = Self::read_format(stream.value, self.defaults.value);
+        let scope = record_scope(&key.value_type(), &value.value_type());
+        let timestamp = stream.timestamp.as_deref().and_then(|source| {
+            self.expression(
+                &path.key("timestamp"),
+                source,
+                &scope,
+                &millrace_expr::Type::Int,
+            )
+        });
+        let kind = NodeKind::StreamSource {
+            topics: topics
+                .iter()
+                .map(|(_, topic)| TopicRef::External((*topic).clone()))
+                .collect(),
+            key,
+            value,
+            reset: stream
+                .offset_reset
+                .map(OffsetReset::from)
+                .unwrap_or_default(),
+            timestamp,
+        };
+        let node = self.node(name, path, None, kind);
+        let (key, value) = (Format::read(key), Format::read(value));
+        Some(Flow {
+            node,
+            kind: FlowKind::Stream,
+            key,
+            value,
+            rekeyed: None,
+        })
+    }
+
+    fn table_source(&mut self, name: &str, path: &Path, table: &Table) -> Option<Flow> {
+        let topic = table.topic.as_deref()?;
+        self.read_topic(&path.key("topic"), topic);
+        let key = Self::read_format(table.key, self.defaults.key);
+        let value = Self::read_format(table.value, self.defaults.value);
+        let (store, store_path) = match &table.store {
+            Some(store) => (store.as_str(), path.key("store")),
+            None => (name, path.clone()),
+        };
+        let store = self.store(store, &store_path, (key, value), table.in_memory)?;
+        let kind = NodeKind::TableSource {
+            topic: TopicRef::External(topic.to_owned()),
+            key,
+            value,
+            reset: table
+                .offset_reset
+                .map(OffsetReset::from)
+                .unwrap_or_default(),
+            store,
+        };
+        let node = self.node(name, path, None, kind);
+        let kind = FlowKind::Table { store: Some(store) };
+        Some(Flow {
+            node,
+            kind,
+            key: Format::read(key),
+            value: Format::read(value),
+            rekeyed: None,
+        })
+    }
+
+    /// Checks the name of a topic that is read, and that nothing else reads it.
+    fn read_topic(&mut self, path: &Path, topic: &str) {
+        check_topic(path, topic, self.problems);
+        if let Some(other) = self.source_paths.get(topic) {
+            let message = format!("the topic `{topic}` is read already, at {other}");
+            let help = "read it once, and derive the rest from that with `from`";
+            self.problems.add(Problem::new(path, message).help(help));
+        } else {
+            self.source_paths.insert(topic.to_owned(), path.clone());
+        }
+    }
+
+    fn merge(&mut self, name: &str, path: &Path, inputs: &[String]) -> Option<Flow> {
+        check_count(
+            path,
+            "streams to merge",
+            inputs.len(),
+            (2, limits::MERGED),
+            self.problems,
+        );
+        let flows: Vec<Option<Flow>> = inputs
+            .iter()
+            .zip(0..)
+            .map(|(n, i)| self.merged_input(&path.index(i), n))
+            .collect();
+        let flows: Vec<Flow> = flows.into_iter().collect::<Option<_>>()?;
+        let mut rest = flows.iter().zip(0..);
+        let (first, _) = rest.next()?;
+        let mut merged = first.clone();
+        for (flow, index) in rest {
+            let path = path.index(index);
+            let (a, b) = (&inputs[0], &inputs[index]);
+            let parts = [
+                ("keys", &merged.key, &flow.key),
+                ("values", &merged.value, &flow.value),
+            ];
+            let mut common = Vec::new();
+            for (part, one, other) in parts {
+                let Some(format) = one.common(other) else {
+                    let (one, other) = (&one.ty, &other.ty);
+                    let message = format!("the {part} of `{a}` are {one}, those of `{b}` {other}");
+                    return self.refuse(&path, message, "bring them to one type before merging");
+                };
+                common.push(format);
+            }
+            merged.value = common.pop()?;
+            merged.key = common.pop()?;
+            merged.rekeyed = merged.rekeyed.or_else(|| flow.rekeyed.clone());
+        }
+        if merged.key.serde.is_none() {
+            // Equal keys have different bytes, so they may be on different partitions.
+            merged.rekeyed = merged.rekeyed.or_else(|| Some(path.clone()));
+        }
+        merged.node = self.node(name, path, None, NodeKind::Merge);
+        for flow in &flows {
+            self.graph.nodes[flow.node.0].children.push(merged.node);
+        }
+        Some(merged)
+    }
+
+    fn merged_input(&mut self, path: &Path, name: &str) -> Option<Flow> {
+        let flow = self.input(path, name)?;
+        if matches!(flow.kind, FlowKind::Stream) {
+            return Some(flow);
+        }
+        let message = format!(
+            "`{name}` is {}; only streams can be merged",
+            flow.kind.what()
+        );
+        self.refuse(
+            path,
+            message,
+            "turn it into a stream first, in a stream of its own: `from` and \
+                                    `- toStream: {}`",
+        )
+    }
+
+    fn finish_stream(
+        &mut self,
+        name: &'a str,
+        path: &Path,
+        flow: Flow,
+        to: Option<&To>,
+    ) -> Option<Flow> {
+        match flow.kind {
+            FlowKind::Split if to.is_some() => {
+                let message = "nothing is left to write after a split";
+                self.refuse(
+                    &path.key("to"),
+                    message,
+                    "write its branches: `from` a branch, and `to`",
+                )
+            }
+            FlowKind::Split => Some(flow),
+            FlowKind::Stream => {
+                if let Some(to) = to {
+                    let at = At {
+                        owner: name,
+                        tag: "to",
+                        path: path.key("to"),
+                    };
+                    self.sink(&at, &flow, to);
+                }
+                Some(flow)
+            }
+            FlowKind::Table { .. } => self.refuse(
+                path,
+                format!("`{name}` is declared as a stream, but comes out as a table"),
+                "move it under `tables`, or end its steps with `- toStream: {}`",
+            ),
+            FlowKind::Grouped(grouping) => self.dangling_group(&grouping.path),
+        }
+    }
+
+    fn finish_table(
+        &mut self,
+        name: &'a str,
+        path: &Path,
+        flow: Flow,
+        table: &Table,
+    ) -> Option<Flow> {
+        let FlowKind::Table { store } = flow.kind else {
+            if let FlowKind::Grouped(grouping) = flow.kind {
+                return self.dangling_group(&grouping.path);
+            }
+            return self.refuse(
+                path,
+                format!(
+                    "`{name}` is declared as a table, but comes out as {}",
+                    flow.kind.what()
+                ),
+                "move it under `streams`, or end its steps with `toTable` or an aggregation",
+            );
+        };
+        if let Some(to) = &table.to {
+            let at = At {
+                owner: name,
+                tag: "to",
+                path: path.key("to"),
+            };
+            self.sink(&at, &flow, to);
+        }
+        match (&table.store, store) {
+            (None, _) if table.in_memory => self.refuse(
+                &path.key("inMemory"),
+                "this table has no store of its own to keep in memory",
+                "set `inMemory` on the step that makes the store, or name a `store` here",
+            ),
+            (None, _) => Some(flow),
+            (Some(_), Some(store)) => {
+                let kept = &self.graph.stores[store.0].name;
+                let message = format!("this table is kept already, in the store `{kept}`");
+                self.refuse(&path.key("store"), message, "leave `store` out")
+            }
+            (Some(store), None) => self.keep(name, path, flow, (store, table.in_memory)),
+        }
+    }
+
+    /// Keeps a computed table in a store.
+    fn keep(
+        &mut self,
+        name: &str,
+        path: &Path,
+        flow: Flow,
+        (store, in_memory): (&str, bool),
+    ) -> Option<Flow> {
+        let at = At {
+            owner: name,
+            tag: "store",
+            path: path.key("store"),
+        };
+        let formats = self.store_formats(&at.path, &flow, store, Default::default())?;
+        let id = self.store(store, &at.path, formats, in_memory)?;
+        let kind = NodeKind::ToTable { store: id };
+        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
+        Some(Flow {
+            node,
+            kind: FlowKind::Table { store: Some(id) },
+            ..flow
+        })
+    }
+
+    fn dangling_group<T>(&mut self, path: &Path) -> Option<T> {
+        let message = "nothing is done with the groups";
+        self.refuse(path, message, "let `aggregate`, `count` or `reduce` follow")
+    }
+}

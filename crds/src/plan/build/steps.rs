@@ -1,0 +1,273 @@
+//! The steps that keep no state, and which step may follow which.
+
+use millrace_expr::Type;
+
+use super::{At, Builder};
+use crate::limits;
+use crate::path::Path;
+use crate::plan::check::check_count;
+use crate::plan::flow::{Flow, FlowKind, Grouping};
+use crate::plan::graph::NodeKind;
+use crate::topology::{Map, Serdes, Split, Step};
+
+impl<'a> Builder<'a, '_> {
+    /// Runs a flow through the steps of a declaration; `None` from the first step on that does not
+    /// fit, because what follows cannot be judged then.
+    pub(super) fn steps(
+        &mut self,
+        owner: &'a str,
+        path: &Path,
+        mut flow: Flow,
+        steps: &'a [Step],
+    ) -> Option<Flow> {
+        let path = path.key("steps");
+        check_count(
+            &path,
+            "steps",
+            steps.len(),
+            (0, limits::STEPS),
+            self.problems,
+        );
+        for (index, step) in steps.iter().enumerate().take(limits::STEPS) {
+            let at = At {
+                owner,
+                tag: step.tag(),
+                path: path.index(index).key(step.tag()),
+            };
+            self.check_order(&at, &flow.kind, step)?;
+            flow = self.step(&at, flow, step)?;
+        }
+        Some(flow)
+    }
+
+    /// Whether the step can be applied to what comes in.
+    fn check_order(&mut self, at: &At<'_>, kind: &FlowKind, step: &Step) -> Option<()> {
+        use Step::{
+            Aggregate, Count, Filter, FilterNot, GroupBy, GroupByKey, Join, LeftJoin, MapValues,
+            Reduce, To, ToStream,
+        };
+        let tag = at.tag;
+        let (message, help) = match (kind, step) {
+            (FlowKind::Grouped(_), Aggregate(_) | Count(_) | Reduce(_)) => return Some(()),
+            (FlowKind::Grouped(_), _) => (
+                format!("`{tag}` cannot follow a grouping"),
+                "let `aggregate`, `count` or `reduce` follow it, and then this step",
+            ),
+            (FlowKind::Split, _) => (
+                format!("`{tag}` cannot follow a split"),
+                "declare a stream `from` one of the branches, and put the step there",
+            ),
+            (
+                FlowKind::Table { .. },
+                Filter(_) | FilterNot(_) | MapValues(_) | ToStream(_) | To(_),
+            ) => {
+                return Some(());
+            }
+            (FlowKind::Table { .. }, Join(_) | LeftJoin(_)) => (
+                format!("`{tag}` joins a stream with a table, but a table comes in here"),
+                "joins of two tables are not supported yet; put `- toStream: {}` before to join each \
+                 change",
+            ),
+            (FlowKind::Table { .. }, GroupBy(_) | GroupByKey(_)) => (
+                format!("`{tag}` groups a stream, but a table comes in here"),
+                "grouping a table is not supported yet; put `- toStream: {}` before to group its \
+                 changes",
+            ),
+            (FlowKind::Table { .. }, _) => (
+                format!("`{tag}` is a step for streams, but a table comes in here"),
+                "put `- toStream: {}` before, or use `filter`, `filterNot`, `mapValues`",
+            ),
+            (FlowKind::Stream, Aggregate(_) | Count(_) | Reduce(_)) => (
+                format!("`{tag}` needs grouped records"),
+                "put `- groupByKey: {}` or `- groupBy: {key: …}` before",
+            ),
+            (FlowKind::Stream, ToStream(_)) => (
+                format!("`{tag}`: a stream comes in here already"),
+                "leave it out",
+            ),
+            (FlowKind::Stream, _) => return Some(()),
+        };
+        self.refuse(&at.path, message, help)
+    }
+
+    fn step(&mut self, at: &At<'a>, flow: Flow, step: &'a Step) -> Option<Flow> {
+        match step {
+            Step::Filter(predicate) => Some(self.filter(at, flow, predicate, false)),
+            Step::FilterNot(predicate) => Some(self.filter(at, flow, predicate, true)),
+            Step::Map(Map {
+                key: None,
+                value: None,
+            }) => self.refuse(
+                &at.path,
+                "`map` with neither `key` nor `value`",
+                "name what is new",
+            ),
+            Step::Map(map) => {
+                Some(self.map(at, flow, map.key.as_deref(), map.value.as_deref(), true))
+            }
+            Step::MapValues(value) => Some(self.map(at, flow, None, Some(value), false)),
+            Step::SelectKey(key) => Some(self.map(at, flow, Some(key), None, false)),
+            Step::Peek(peek) => Some(self.peek(at, flow, peek.message.as_deref())),
+            Step::GroupByKey(group) => Some(group_of(at, flow, group.name.clone(), group.serdes)),
+            Step::GroupBy(group) => {
+                let flow = self.map(at, flow, Some(&group.key), None, true);
+                Some(group_of(at, flow, group.name.clone(), group.serdes))
+            }
+            Step::Aggregate(step) => self.aggregate(at, flow, step),
+            Step::Count(step) => self.count(at, flow, step),
+            Step::Reduce(step) => self.reduce(at, flow, step),
+            Step::Join(join) => self.join(at, flow, join, false),
+            Step::LeftJoin(join) => self.join(at, flow, join, true),
+            Step::Split(split) => Some(self.split(at, flow, split)),
+            Step::ToTable(step) => self.to_table(at, flow, step),
+            Step::ToStream(_) => {
+                let node = self.node(
+                    &at.node_name(),
+                    &at.path,
+                    Some(flow.node),
+                    NodeKind::ToStream,
+                );
+                Some(Flow {
+                    node,
+                    kind: FlowKind::Stream,
+                    ..flow
+                })
+            }
+            Step::To(to) => {
+                self.sink(at, &flow, to);
+                Some(flow)
+            }
+        }
+    }
+
+    fn filter(&mut self, at: &At<'_>, flow: Flow, predicate: &str, negate: bool) -> Flow {
+        let scope = flow.record_scope();
+        let Some(predicate) = self.expression(&at.path, predicate, &scope, &Type::Bool) else {
+            return flow;
+        };
+        let table = matches!(flow.kind, FlowKind::Table { .. });
+        let kind = NodeKind::Filter {
+            predicate,
+            negate,
+            table,
+        };
+        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
+        let kind = if table {
+            FlowKind::Table { store: None }
+        } else {
+            FlowKind::Stream
+        };
+        Flow { node, kind, ..flow }
+    }
+
+    /// A new key, a new value, or both. `fields` tells whether they are fields of the step or the step
+    /// itself. Where an expression is refused its result counts as unknown.
+    fn map(
+        &mut self,
+        at: &At<'_>,
+        mut flow: Flow,
+        key: Option<&str>,
+        value: Option<&str>,
+        fields: bool,
+    ) -> Flow {
+        let scope = flow.record_scope();
+        let place = |part| {
+            if fields {
+                at.path.key(part)
+            } else {
+                at.path.clone()
+            }
+        };
+        let ask = |builder: &mut Self, part, source: &str| {
+            builder.expression(&place(part), source, &scope, &Type::Any)
+        };
+        let key = key.map(|source| ask(self, "key", source));
+        let value = value.map(|source| ask(self, "value", source));
+        if let Some(key) = &key {
+            let ty = key
+                .as_ref()
+                .map_or(Type::Any, |key| key.expr.result_type().clone());
+            flow.key = flow.key.retyped(ty);
+            flow.rekeyed = Some(at.path.clone());
+        }
+        if let Some(value) = &value {
+            let ty = value
+                .as_ref()
+                .map_or(Type::Any, |value| value.expr.result_type().clone());
+            flow.value = flow.value.retyped(ty);
+        }
+        let table = matches!(flow.kind, FlowKind::Table { .. });
+        let kind = NodeKind::Map {
+            key: key.flatten(),
+            value: value.flatten(),
+            table,
+        };
+        flow.node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
+        if table {
+            flow.kind = FlowKind::Table { store: None };
+        }
+        flow
+    }
+
+    fn peek(&mut self, at: &At<'_>, flow: Flow, message: Option<&str>) -> Flow {
+        let scope = flow.record_scope();
+        let path = at.path.key("message");
+        let message = message.and_then(|source| self.expression(&path, source, &scope, &Type::Any));
+        let kind = NodeKind::Peek { message };
+        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
+        Flow { node, ..flow }
+    }
+
+    /// Each branch gets a node of its own, so that any number of streams can take it.
+    fn split(&mut self, at: &At<'a>, flow: Flow, split: &'a Split) -> Flow {
+        let path = at.path.key("branches");
+        check_count(
+            &path,
+            "branches",
+            split.branches.len(),
+            (1, limits::BRANCHES),
+            self.problems,
+        );
+        let scope = flow.record_scope();
+        let mut predicates = Vec::new();
+        for (index, branch) in split.branches.iter().enumerate() {
+            let path = path.index(index).key("when");
+            predicates.extend(self.expression(&path, &branch.when, &scope, &Type::Bool));
+        }
+        let kind = NodeKind::Split { predicates };
+        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
+        let places = (0..).map(|index| path.index(index));
+        let branches = split.branches.iter().map(|branch| &branch.name).zip(places);
+        let default = split
+            .default
+            .iter()
+            .map(|name| (name, at.path.key("default")));
+        for (name, path) in branches.chain(default) {
+            let node = self.node(name, &path, Some(node), NodeKind::Merge);
+            self.flows.insert(
+                name,
+                Flow {
+                    node,
+                    ..flow.clone()
+                },
+            );
+        }
+        Flow {
+            node,
+            kind: FlowKind::Split,
+            ..flow
+        }
+    }
+}
+
+fn group_of(at: &At<'_>, flow: Flow, name: Option<String>, serdes: Serdes) -> Flow {
+    let grouping = Grouping {
+        path: at.path.clone(),
+        name,
+        serdes,
+    };
+    Flow {
+        kind: FlowKind::Grouped(grouping),
+        ..flow
+    }
+}

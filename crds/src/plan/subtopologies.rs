@@ -1,0 +1,158 @@
+//! Divides a graph into subtopologies: nodes connected without a topic between them.
+
+use std::collections::BTreeSet;
+
+use super::graph::{NodeId, Plan, Subtopology, TopicRef};
+
+/// Numbers the subtopologies in the order of their first nodes, as Kafka Streams does, and notes in
+/// each node and store where it belongs.
+pub(super) fn assign(plan: &mut Plan) {
+    let mut groups = Groups::new(plan.nodes.len());
+    let mut users: Vec<Option<NodeId>> = vec![None; plan.stores.len()];
+    for node in &plan.nodes {
+        for child in &node.children {
+            groups.join(node.id.0, child.0);
+        }
+        if let Some(store) = node.kind.store() {
+            let user = users[store.0].get_or_insert(node.id);
+            groups.join(user.0, node.id.0);
+        }
+    }
+    let mut roots: Vec<usize> = Vec::new();
+    for index in 0..plan.nodes.len() {
+        let root = groups.root(index);
+        let id = roots
+            .iter()
+            .position(|known| *known == root)
+            .unwrap_or_else(|| {
+                roots.push(root);
+                roots.len() - 1
+            });
+        plan.nodes[index].subtopology = id;
+        if let Some(store) = plan.nodes[index].kind.store() {
+            plan.stores[store.0].subtopology = id;
+        }
+    }
+    plan.subtopologies = (0..roots.len()).map(|id| subtopology(plan, id)).collect();
+}
+
+fn subtopology(plan: &Plan, id: usize) -> Subtopology {
+    let nodes = plan.nodes.iter().filter(|node| node.subtopology == id);
+    let mut sources: Vec<TopicRef> = nodes
+        .clone()
+        .flat_map(|node| node.kind.inputs())
+        .cloned()
+        .collect();
+    sources.sort_by(|a, b| a.name().cmp(b.name()));
+    let stores = plan.stores.iter().filter(|store| store.subtopology == id);
+    Subtopology {
+        id,
+        nodes: nodes.map(|node| node.id).collect(),
+        stores: stores.map(|store| store.id).collect(),
+        sources,
+        copartitioned: copartitioned(plan, id),
+    }
+}
+
+/// The topics that meet in each node which needs equal keys on equal partitions, groups that overlap
+/// made one.
+fn copartitioned(plan: &Plan, subtopology: usize) -> Vec<Vec<TopicRef>> {
+    let mut groups: Vec<BTreeSet<TopicRef>> = Vec::new();
+    for meeting in meetings(plan)
+        .into_iter()
+        .filter(|m| m.subtopology == subtopology)
+    {
+        let mut group = meeting.topics;
+        groups.retain(|other| {
+            let apart = group.is_disjoint(other);
+            if !apart {
+                group.extend(other.iter().cloned());
+            }
+            apart
+        });
+        groups.push(group);
+    }
+    groups.sort();
+    groups
+        .into_iter()
+        .map(|group| group.into_iter().collect())
+        .collect()
+}
+
+/// A node in which records of several topics meet by key.
+pub(super) struct Meeting {
+    pub node: NodeId,
+    pub subtopology: usize,
+    /// At least two.
+    pub topics: BTreeSet<TopicRef>,
+}
+
+/// All nodes in which records of several topics meet by key: joins, and stores that are written from
+/// merged streams. (Kafka Streams asks only joins for equal partition counts; an aggregate over merged
+/// topics of unequal counts would have one key's value in two places.)
+pub(super) fn meetings(plan: &Plan) -> Vec<Meeting> {
+    let parents = plan.parents();
+    let mut found = Vec::new();
+    for node in &plan.nodes {
+        let Some(store) = node.kind.store() else {
+            continue;
+        };
+        let mut topics = upstream(plan, &parents, node.id);
+        for writer in &plan.nodes {
+            if writer.kind.writes_store() && writer.kind.store() == Some(store) {
+                topics.extend(upstream(plan, &parents, writer.id));
+            }
+        }
+        if topics.len() > 1 {
+            found.push(Meeting {
+                node: node.id,
+                subtopology: node.subtopology,
+                topics,
+            });
+        }
+    }
+    found
+}
+
+/// The topics whose records reach a node without another topic between.
+pub(super) fn upstream(plan: &Plan, parents: &[Vec<NodeId>], node: NodeId) -> BTreeSet<TopicRef> {
+    let mut topics = BTreeSet::new();
+    let mut seen = BTreeSet::from([node]);
+    let mut open = vec![node];
+    while let Some(id) = open.pop() {
+        topics.extend(plan.node(id).kind.inputs().into_iter().cloned());
+        open.extend(
+            parents[id.0]
+                .iter()
+                .copied()
+                .filter(|parent| seen.insert(*parent)),
+        );
+    }
+    topics
+}
+
+/// Sets of nodes that grow together (union-find).
+struct Groups {
+    parent: Vec<usize>,
+}
+
+impl Groups {
+    fn new(count: usize) -> Self {
+        Self {
+            parent: (0..count).collect(),
+        }
+    }
+
+    fn root(&mut self, mut index: usize) -> usize {
+        while self.parent[index] != index {
+            self.parent[index] = self.parent[self.parent[index]];
+            index = self.parent[index];
+        }
+        index
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent[a.max(b)] = a.min(b);
+    }
+}

@@ -1,0 +1,95 @@
+//! The application's internal topics: names and configurations.
+
+use std::collections::BTreeMap;
+
+use super::graph::{InternalTopic, InternalTopicKind, NodeKind, Plan, TopicRef};
+use crate::stream_app::ErrorsSpec;
+
+/// One hour: nothing is ever written to the tasks topic.
+const TASKS_RETENTION_MS: &str = "3600000";
+/// 50 MB, Kafka Streams' own choice: records are deleted by whole segments once they were processed.
+const REPARTITION_SEGMENT_BYTES: &str = "52428800";
+/// 1 GiB per partition. Dead letters are kept by size, not by age: they have the time of the record
+/// that failed, and an old one would be gone at once.
+const DEAD_LETTER_RETENTION_BYTES: &str = "1073741824";
+
+pub(super) fn tasks_topic(application_id: &str) -> String {
+    format!("{application_id}-tasks")
+}
+
+pub(super) fn changelog_topic(application_id: &str, store: &str) -> String {
+    format!("{application_id}-{store}-changelog")
+}
+
+pub(super) fn repartition_topic(application_id: &str, name: &str) -> String {
+    format!("{application_id}-{name}-repartition")
+}
+
+fn dead_letter_topic(application_id: &str) -> String {
+    format!("{application_id}-dead-letter")
+}
+
+/// All internal topics: tasks, changelogs, repartition topics, dead letters.
+pub(super) fn internal_topics(plan: &Plan, errors: &ErrorsSpec) -> Vec<InternalTopic> {
+    let mut topics = vec![InternalTopic {
+        name: tasks_topic(&plan.application_id),
+        kind: InternalTopicKind::Tasks,
+        configs: configs(&[
+            ("cleanup.policy", "delete"),
+            ("retention.ms", TASKS_RETENTION_MS),
+        ]),
+        subtopology: None,
+    }];
+    topics.extend(plan.stores.iter().map(|store| InternalTopic {
+        name: store.changelog.clone(),
+        kind: InternalTopicKind::Changelog,
+        configs: configs(&[
+            ("cleanup.policy", "compact"),
+            ("message.timestamp.type", "CreateTime"),
+        ]),
+        subtopology: Some(store.subtopology),
+    }));
+    for node in &plan.nodes {
+        let NodeKind::StreamSource { topics: inputs, .. } = &node.kind else {
+            continue;
+        };
+        for input in inputs {
+            let TopicRef::Repartition(name) = input else {
+                continue;
+            };
+            topics.push(InternalTopic {
+                name: name.clone(),
+                kind: InternalTopicKind::Repartition,
+                configs: configs(&[
+                    ("cleanup.policy", "delete"),
+                    ("message.timestamp.type", "CreateTime"),
+                    ("retention.ms", "-1"),
+                    ("segment.bytes", REPARTITION_SEGMENT_BYTES),
+                ]),
+                subtopology: Some(node.subtopology),
+            });
+        }
+    }
+    if errors.uses_dead_letters() {
+        let own = || dead_letter_topic(&plan.application_id);
+        topics.push(InternalTopic {
+            name: errors.dead_letter_topic.clone().unwrap_or_else(own),
+            kind: InternalTopicKind::DeadLetter,
+            configs: configs(&[
+                ("cleanup.policy", "delete"),
+                ("message.timestamp.type", "CreateTime"),
+                ("retention.bytes", DEAD_LETTER_RETENTION_BYTES),
+                ("retention.ms", "-1"),
+            ]),
+            subtopology: None,
+        });
+    }
+    topics
+}
+
+fn configs(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+    entries
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}

@@ -1,0 +1,216 @@
+//! Reads StreamApps from YAML, for people: every error has file, line, column and field path.
+//!
+//! ```text
+//!   text ─ split ─► documents ─ tree ─► names with their places ─┐
+//!                        └─────── typed ──► StreamApp            ├─► Document
+//!                                    └─ error ─► Problem ◄───────┘
+//! ```
+//!
+//! Each document is parsed twice: into a tree that knows where everything stands, and into the
+//! types. The tree tells which documents are StreamApps, and where the field of a problem is.
+
+mod error;
+mod split;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::path::Path;
+use crate::plan::Plan;
+use crate::problem::{Location, Problem, Problems};
+use crate::stream_app::StreamApp;
+use crate::suggest;
+use tree::Tree;
+
+/// Largest file that is read; a topology at all its bounds is far smaller.
+pub const MAX_FILE_BYTES: usize = 16 << 20;
+
+const API_VERSION: &str = "millrace.dev/v1alpha1";
+const KIND: &str = "StreamApp";
+
+/// A StreamApp together with the places of its fields in a file.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The StreamApp.
+    pub app: StreamApp,
+    places: Places,
+}
+
+impl Document {
+    /// Checks the StreamApp and works out its plan, as [`plan`](fn@crate::plan) does.
+    ///
+    /// # Errors
+    /// The problems, with line and column.
+    pub fn plan(&self) -> Result<Plan, Vec<Problem>> {
+        crate::plan::plan(&self.app).map_err(|mut problems| {
+            self.locate(&mut problems);
+            problems
+        })
+    }
+
+    /// Adds line and column to problems that have none, by their paths.
+    pub fn locate(&self, problems: &mut [Problem]) {
+        for problem in problems
+            .iter_mut()
+            .filter(|problem| problem.location.is_none())
+        {
+            problem.location = self.places.find(&problem.path);
+        }
+    }
+}
+
+/// Reads all StreamApps of a YAML text, which may have several documents. Documents of another `kind`
+/// are skipped.
+///
+/// # Errors
+/// What is wrong with the YAML or its fields; `file_name` stands in the messages. One problem per
+/// document at most, because a parser cannot go on after the first.
+pub fn read(text: &str, file_name: &str) -> Result<Vec<StreamApp>, Vec<Problem>> {
+    let documents = read_documents(text, file_name)?;
+    Ok(documents.into_iter().map(|document| document.app).collect())
+}
+
+/// As [`read`], keeping the places of fields, so that problems of the plan have line and column too.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_documents(text: &str, file_name: &str) -> Result<Vec<Document>, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let mut documents = Vec::new();
+    if text.len() > MAX_FILE_BYTES {
+        let message = format!("larger than {MAX_FILE_BYTES} bytes");
+        let location = Some(Location {
+            file: file_name.to_owned(),
+            line: 1,
+            column: 1,
+        });
+        problems.add(Problem {
+            location,
+            ..Problem::new(&Path::root(), message)
+        });
+        return Err(problems.into_vec());
+    }
+    for part in split::documents(text) {
+        match document(&part, file_name) {
+            Ok(found) => documents.extend(found),
+            Err(problem) => problems.add(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(documents)
+    } else {
+        Err(problems.into_vec())
+    }
+}
+
+/// Reads one document; `None` where it is not a StreamApp.
+fn document(part: &split::Part<'_>, file: &str) -> Result<Option<Document>, Problem> {
+    let mut places = Places {
+        file: file.to_owned(),
+        line: part.line,
+        by_path: BTreeMap::new(),
+    };
+    let tree: Tree = serde_saphyr::from_str(part.text)
+        .map_err(|error| error::problem(&error, &Path::root(), None, &places))?;
+    if tree.is_empty() {
+        return Ok(None);
+    }
+    tree.places(&Path::root(), &mut places.by_path);
+    if !is_stream_app(&tree, &places)? {
+        return Ok(None);
+    }
+    // The path's last part is of the field where reading stopped.
+    let mut at = Path::root();
+    let app = serde_saphyr::with_deserializer_from_str(part.text, |deserializer| {
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
+        StreamApp::deserialize(tracked).inspect_err(|_| at = error::path(&track.path()))
+    })
+    .map_err(|error| error::problem(&error, &at, Some(&tree), &places))?;
+    Ok(Some(Document { app, places }))
+}
+
+/// Whether this is a StreamApp; a resource with our `apiVersion` and a `kind` like ours, or the other
+/// way round, is an error: it would be skipped in silence otherwise.
+fn is_stream_app(tree: &Tree, places: &Places) -> Result<bool, Problem> {
+    let (version, kind) = (tree.text("apiVersion"), tree.text("kind"));
+    let at = |field: &str, message: String, help: &str| {
+        let problem = Problem::new(&Path::root().key(field), message).help(help);
+        let location = places.find(field).or_else(|| places.find(""));
+        Problem {
+            location,
+            ..problem
+        }
+    };
+    match (version, kind) {
+        (Some(API_VERSION), Some(KIND)) => Ok(true),
+        (Some(version), Some(KIND)) => {
+            let message = format!("`{version}` has no StreamApp that this version knows");
+            Err(at(
+                "apiVersion",
+                message,
+                &format!("write `apiVersion: {API_VERSION}`"),
+            ))
+        }
+        (None, Some(KIND)) => {
+            let message = "a StreamApp without `apiVersion`".to_owned();
+            Err(at(
+                "apiVersion",
+                message,
+                &format!("write `apiVersion: {API_VERSION}`"),
+            ))
+        }
+        (Some(API_VERSION), None) => Err(at(
+            "kind",
+            "a resource without `kind`".to_owned(),
+            "write `kind: StreamApp`",
+        )),
+        (Some(API_VERSION), Some(other)) => {
+            let message = format!("`{other}` is no kind of {API_VERSION}");
+            Err(at("kind", message, "write `kind: StreamApp`"))
+        }
+        (_, Some(other)) if suggest::nearest(other, &[KIND]).is_some() => {
+            let message = format!("unknown kind `{other}`");
+            Err(at("kind", message, "did you mean `StreamApp`?"))
+        }
+        (_, Some(_)) => Ok(false),
+        (_, None) => {
+            let message = "this document has no `kind`".to_owned();
+            let help = format!("write `apiVersion: {API_VERSION}` and `kind: StreamApp`");
+            Err(at("kind", message, &help))
+        }
+    }
+}
+
+/// Where the fields of one document stand.
+#[derive(Clone, Debug)]
+struct Places {
+    file: String,
+    /// Lines of the file before the document.
+    line: u64,
+    /// Line and column in the document, from 1.
+    by_path: BTreeMap<String, (u64, u64)>,
+}
+
+impl Places {
+    /// The place of a field, or of the nearest of its parents that is written down.
+    fn find(&self, path: &str) -> Option<Location> {
+        let mut path = Path::new(path);
+        loop {
+            if let Some(&(line, column)) = self.by_path.get(path.as_str()) {
+                return Some(self.location(line, column));
+            }
+            path = path.parent()?;
+        }
+    }
+
+    fn location(&self, line: u64, column: u64) -> Location {
+        Location {
+            file: self.file.clone(),
+            line: self.line + line,
+            column,
+        }
+    }
+}

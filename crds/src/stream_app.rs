@@ -1,0 +1,158 @@
+//! The StreamApp resource: one stream application, declared.
+//!
+//! These are the types of what users write, and the source of the CRD's schema: each doc comment
+//! below is what `kubectl explain` shows. They hold what was written; whether it makes sense is
+//! [`plan`](mod@crate::plan)'s to say.
+
+mod errors;
+mod kafka;
+mod quantity;
+mod state;
+mod threads;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use errors::{ErrorPolicy, ErrorsSpec};
+pub use kafka::KafkaSpec;
+pub(crate) use kafka::owner_of;
+pub(crate) use quantity::bytes as quantity_bytes;
+pub use state::{FlushSpec, StateSpec};
+pub use threads::Threads;
+
+use crate::limits;
+use crate::topology::{SerdeName, Topology};
+
+/// A stream application: a topology of streams and tables over Kafka topics, run by one or more pods.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "millrace.dev",
+    version = "v1alpha1",
+    kind = "StreamApp",
+    plural = "streamapps",
+    shortname = "sapp",
+    category = "streaming",
+    namespaced,
+    derive = "PartialEq",
+    doc = "A stream application: a topology of streams and tables over Kafka topics."
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamAppSpec {
+    /// Name of the application in Kafka: its consumer group, the prefix of its internal topics and of
+    /// its transactional ids. 1 to 100 letters, digits, `.`, `_` and `-`. Default: `metadata.name`.
+    /// Another id is another application: it starts without state and without offsets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::APPLICATION_ID_LENGTH))]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9._-]+$"))]
+    pub application_id: Option<String>,
+
+    /// Number of pods, 0 to 1000. Default: 1. Tasks (one per partition and subtopology) are divided
+    /// over all their threads; more threads than tasks idle.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = limits::REPLICAS))]
+    pub replicas: i32,
+
+    /// Stream threads per pod: `auto` (tasks divided by replicas, rounded up) or a number from 1 to
+    /// 100. Default: `auto`.
+    #[serde(default)]
+    pub threads: Threads,
+
+    /// The Kafka cluster that has all topics of the application.
+    pub kafka: KafkaSpec,
+
+    /// `exactly_once_v2`: each record counts once in state, outputs and offsets, by one Kafka
+    /// transaction per thread and commit. `at_least_once`: after a crash some records are processed
+    /// again. Default: `exactly_once_v2`.
+    #[serde(default)]
+    pub processing_guarantee: ProcessingGuarantee,
+
+    /// Milliseconds between commits. Default: 100 under `exactly_once_v2` (1 to 5000: readers see
+    /// results only after the commit), 30000 under `at_least_once` (1 to 300000).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::COMMIT_INTERVAL_MS))]
+    pub commit_interval_ms: Option<i64>,
+
+    /// Milliseconds a task with several inputs waits for one that is empty, to take records in the
+    /// order of their timestamps (KIP-695). 0: waits only until what is on the broker has been
+    /// fetched; -1: never waits; at most 3600000. Default: 0.
+    #[serde(default)]
+    #[schemars(range(min = -1, max = limits::MAX_TASK_IDLE_MS))]
+    pub max_task_idle_ms: i64,
+
+    /// Formats of keys and values where a source, store or sink names none.
+    #[serde(default)]
+    pub defaults: DefaultsSpec,
+
+    /// Local state of each pod.
+    #[serde(default)]
+    pub state: StateSpec,
+
+    /// What to do with records that cannot be read, processed or written.
+    #[serde(default)]
+    pub errors: ErrorsSpec,
+
+    /// Records buffered per input partition before its fetching pauses, 1 to 100000. Default: 1000.
+    #[serde(default = "thousand")]
+    #[schemars(range(min = 1, max = limits::BUFFERED_RECORDS))]
+    pub buffered_records_per_partition: i32,
+
+    /// What the application does.
+    pub topology: Topology,
+}
+
+fn one() -> i32 {
+    1
+}
+
+fn thousand() -> i32 {
+    1000
+}
+
+/// How often a record may count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessingGuarantee {
+    /// Exactly once, by transactions (EOS version 2, KIP-447).
+    #[default]
+    ExactlyOnceV2,
+    /// At least once: after a crash some records are processed again.
+    AtLeastOnce,
+}
+
+/// Formats where none is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefaultsSpec {
+    /// Format of keys. Default: `bytes`.
+    #[serde(default)]
+    pub key: SerdeName,
+    /// Format of values. Default: `bytes`.
+    #[serde(default)]
+    pub value: SerdeName,
+}
+
+impl StreamApp {
+    /// The application's name in Kafka: `spec.applicationId`, else `metadata.name`; empty where there
+    /// is neither, which [`plan`](fn@crate::plan) refuses.
+    pub fn application_id(&self) -> &str {
+        let name = self.metadata.name.as_deref();
+        self.spec
+            .application_id
+            .as_deref()
+            .or(name)
+            .unwrap_or_default()
+    }
+}
+
+impl StreamAppSpec {
+    /// Milliseconds between commits, by the guarantee where none is given. The defaults are Kafka
+    /// Streams' own.
+    pub fn commit_interval_ms(&self) -> i64 {
+        self.commit_interval_ms
+            .unwrap_or(match self.processing_guarantee {
+                ProcessingGuarantee::ExactlyOnceV2 => 100,
+                ProcessingGuarantee::AtLeastOnce => 30_000,
+            })
+    }
+}

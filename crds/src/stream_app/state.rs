@@ -1,0 +1,66 @@
+//! [`StateSpec`]: a pod's local state.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// Local state of each pod: the stores of its tasks, restored from their changelog topics where the
+/// disk has them not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StateSpec {
+    /// Size of each pod's volume: bytes as a whole number with a suffix such as `Gi`. Default: `10Gi`.
+    #[serde(default = "ten_gibibytes")]
+    #[schemars(length(min = 1, max = limits::QUANTITY_LENGTH))]
+    #[schemars(regex(pattern = r"^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$"))]
+    pub size: String,
+    /// When committed state goes from memory to disk. What is not on disk at a crash is restored from
+    /// the changelog.
+    #[serde(default)]
+    pub flush: FlushSpec,
+}
+
+impl Default for StateSpec {
+    fn default() -> Self {
+        Self {
+            size: ten_gibibytes(),
+            flush: FlushSpec::default(),
+        }
+    }
+}
+
+fn ten_gibibytes() -> String {
+    "10Gi".to_owned()
+}
+
+/// When committed state goes to disk: at whichever bound is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FlushSpec {
+    /// Changelog records of a task, 1 to 100000000. Default: 500000.
+    #[serde(default = "half_a_million")]
+    #[schemars(range(min = 1, max = limits::FLUSH_RECORDS))]
+    pub records: i64,
+    /// Milliseconds since the task's last flush, 100 to 3600000. Default: 10000.
+    #[serde(default = "ten_seconds")]
+    #[schemars(range(min = 100, max = limits::FLUSH_INTERVAL_MS))]
+    pub interval_ms: i64,
+}
+
+impl Default for FlushSpec {
+    fn default() -> Self {
+        Self {
+            records: half_a_million(),
+            interval_ms: ten_seconds(),
+        }
+    }
+}
+
+fn half_a_million() -> i64 {
+    500_000
+}
+
+fn ten_seconds() -> i64 {
+    10_000
+}

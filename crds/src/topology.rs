@@ -1,0 +1,52 @@
+//! The topology language, as data.
+//!
+//! A topology is three maps of named things. A *source* reads topics; a *derived* stream or table
+//! takes another (`from`) or several (`merge`) through a list of steps. Names refer to each other, so
+//! nothing nests and one name may feed several others:
+//!
+//! ```text
+//!   streams.a {topic} ──► streams.b {from: a, steps: […], to: {topic}}
+//!                  └────► streams.c {from: a, steps: [leftJoin: {table: t}]}
+//!   tables.t  {topic} ─────────────────────────────────────────────┘
+//! ```
+//!
+//! These types hold what was written. What it means is found out in [`plan`](mod@crate::plan).
+
+mod serde_name;
+mod step;
+mod stream;
+mod table;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use serde_name::{OffsetResetName, SerdeName, Serdes};
+pub use step::{
+    Aggregate, Branch, Count, Empty, GroupBy, GroupByKey, Join, Map, Peek, Reduce, Split, Step, To,
+    ToTable,
+};
+pub use stream::Stream;
+pub use table::{GlobalTable, Table};
+
+use crate::limits;
+
+/// What the application does: streams and tables, by name. A name is 1 to 100 letters, digits, `-`
+/// and `_`, and stands for one thing across all three sections.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Topology {
+    /// Streams: every record is an event of its own. At most 100.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::STREAMS))]
+    pub streams: BTreeMap<String, Stream>,
+    /// Tables: every record replaces the one before with the same key. At most 100.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::TABLES))]
+    pub tables: BTreeMap<String, Table>,
+    /// Tables of which every pod has all partitions. Not supported yet. At most 20.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::GLOBAL_TABLES))]
+    pub global_tables: BTreeMap<String, GlobalTable>,
+}
