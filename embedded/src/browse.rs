@@ -159,7 +159,10 @@ impl EmbeddedCluster {
             .get(topic)
             .ok_or_else(|| unknown_topic(topic, "produce"))?;
         if let Some(key) = key {
-            return Ok(crate::partitioner::partition(key, known.partition_count()));
+            return Ok(millrace_kafka::partitioner::partition(
+                key,
+                known.partition_count(),
+            ));
         }
         let emptiest = (0..)
             .zip(&known.partitions)

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The harness of the scenarios, and the contract that every log under the engine keeps.
+
+pub mod contract;
