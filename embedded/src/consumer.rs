@@ -29,8 +29,6 @@ struct Member {
     granted: BTreeSet<i32>,
     /// The change the caller has not acknowledged yet.
     pending: Option<Rebalance>,
-    /// The session ended, and the caller has not acknowledged yet that its tasks are lost.
-    dismissed: bool,
 }
 
 impl EmbeddedConsumer {
@@ -46,7 +44,6 @@ impl EmbeddedConsumer {
             membership,
             granted: BTreeSet::new(),
             pending: None,
-            dismissed: false,
         };
         let reader = EmbeddedReader::new(Arc::clone(&shared));
         Ok(Self {
@@ -60,9 +57,6 @@ impl EmbeddedConsumer {
 impl Member {
     /// Shows that the member lives and looks for a change; true when there is a new one.
     fn follow(&mut self, state: &mut State, now_ms: i64) -> Result<bool> {
-        if self.dismissed {
-            return Ok(false);
-        }
         match state.heartbeat(&mut self.membership, now_ms) {
             Ok(group) => {
                 if self.pending.is_none() {
@@ -74,16 +68,14 @@ impl Member {
                 }
                 Ok(false)
             }
+            // First the caller acknowledges what it was told before.
+            Err(Dismissal::NotAMember) if self.pending.is_some() => Ok(false),
+            Err(Dismissal::NotAMember) if self.granted.is_empty() => {
+                self.rejoin(state, now_ms)?;
+                Ok(false)
+            }
             Err(Dismissal::NotAMember) => {
-                // What had not been acknowledged is overtaken: all that was granted is lost.
-                self.pending = None;
-                if self.granted.is_empty() {
-                    self.rejoin(state, now_ms)?;
-                    return Ok(false);
-                }
-                self.dismissed = true;
-                let lost = self.granted.iter().copied().collect();
-                self.pending = Some(Rebalance::Lost(lost));
+                self.pending = Some(Rebalance::Lost(self.granted.iter().copied().collect()));
                 Ok(true)
             }
             Err(dismissal) => Err(dismissed(dismissal, &self.membership, "poll")),
@@ -108,7 +100,6 @@ impl Member {
             }
             Some(Rebalance::Lost(_)) => {
                 self.granted.clear();
-                self.dismissed = false;
                 self.rejoin(state, now_ms)
             }
         }

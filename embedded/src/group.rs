@@ -172,11 +172,15 @@ impl Group {
         (!assigned.is_empty()).then_some(Rebalance::Assigned(assigned))
     }
 
-    /// The member has closed these tasks.
-    pub(crate) fn release(&mut self, instance: &Arc<str>, tasks: &[i32]) {
+    /// The member has closed these tasks. Means nothing from one that is none any more: they are
+    /// somebody else's by now, perhaps a newer object's with the same instance id.
+    pub(crate) fn release(&mut self, membership: &Membership, tasks: &[i32]) {
+        if self.member_mut(membership).is_err() {
+            return;
+        }
         for number in tasks {
             if let Some(task) = self.tasks.get_mut(*number as usize)
-                && task.holder.as_ref() == Some(instance)
+                && task.holder.as_ref() == Some(&membership.instance)
             {
                 task.holder = None;
             }

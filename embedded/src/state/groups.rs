@@ -69,7 +69,7 @@ impl State {
     /// Gives tasks back that the member was asked for.
     pub(crate) fn release(&mut self, membership: &Membership, tasks: &[i32]) {
         if let Some(group) = self.groups.get_mut(&membership.group) {
-            group.release(&membership.instance, tasks);
+            group.release(membership, tasks);
             self.version += 1;
         }
     }

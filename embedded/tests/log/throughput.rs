@@ -1,6 +1,5 @@
 //! Goal: the embedded log is fast enough for `worker dev`. Method: one thread produces in
 //! transactions of 10,000 records, commits, and polls them back.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
