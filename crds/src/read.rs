@@ -42,10 +42,11 @@ impl Document {
     /// Checks the StreamApp and works out its plan, as [`plan`](fn@crate::plan) does.
     ///
     /// # Errors
-    /// The problems, with line and column.
+    /// The problems, with line and column, in the order of the file.
     pub fn plan(&self) -> Result<Plan, Vec<Problem>> {
         crate::plan::plan(&self.app).map_err(|mut problems| {
             self.locate(&mut problems);
+            problems.sort_by(|a, b| a.location.cmp(&b.location));
             problems
         })
     }
@@ -113,7 +114,7 @@ fn document(part: &split::Part<'_>, file: &str) -> Result<Option<Document>, Prob
         by_path: BTreeMap::new(),
     };
     let tree: Tree = serde_saphyr::from_str(part.text)
-        .map_err(|error| error::problem(&error, &Path::root(), None, &places))?;
+        .map_err(|error| error::problem(&error, &error::stopped_at(part.text), None, &places))?;
     if tree.is_empty() {
         return Ok(None);
     }
@@ -138,7 +139,7 @@ fn is_stream_app(tree: &Tree, places: &Places) -> Result<bool, Problem> {
     let (version, kind) = (tree.text("apiVersion"), tree.text("kind"));
     let at = |field: &str, message: String, help: &str| {
         let problem = Problem::new(&Path::root().key(field), message).help(help);
-        let location = places.find(field).or_else(|| places.find(""));
+        let location = places.find(field).or_else(|| Some(places.location(1, 1)));
         Problem {
             location,
             ..problem

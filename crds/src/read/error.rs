@@ -1,5 +1,6 @@
 //! The YAML reader's errors, in words for people.
 
+use serde::Deserialize;
 use serde_path_to_error::Segment;
 use serde_saphyr::Error;
 
@@ -18,6 +19,18 @@ pub(super) fn path(path: &serde_path_to_error::Path) -> Path {
             Segment::Enum { variant } => path.key(variant),
             Segment::Unknown => path,
         })
+}
+
+/// The path at which a document stops to be YAML.
+pub(super) fn stopped_at(text: &str) -> Path {
+    let mut at = Path::root();
+    // Whatever comes of it, only the way there is of interest.
+    let _ = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
+        serde_json::Value::deserialize(tracked).inspect_err(|_| at = path(&track.path()))
+    });
+    at
 }
 
 /// The error as a problem. `tree` is the document, where it is YAML at all.
@@ -39,12 +52,7 @@ pub(super) fn problem(error: &Error, path: &Path, tree: Option<&Tree>, places: &
             unknown(what, variant, expected, path)
         }
         Error::SerdeMissingField { field, .. } => {
-            let place = if path.as_str().is_empty() {
-                "the document"
-            } else {
-                "this"
-            };
-            Problem::new(path, format!("{place} has no `{field}`, which is required"))
+            Problem::new(path, format!("`{field}` is missing, and required here"))
         }
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             Problem::new(path, format!("`{key}` stands here twice")).help("keep one of them")
@@ -67,6 +75,10 @@ pub(super) fn problem(error: &Error, path: &Path, tree: Option<&Tree>, places: &
             let problem = Problem::new(path, format!("expected {}, found {what}", plain(expected)));
             match (found, *expected) {
                 (Some(Tree::Null), "mapping start") => problem.help("write `{}` for an empty one"),
+                (Some(Tree::Map(_)), _) => problem.help(
+                    "put an expression that starts with `{` in quotes, or on a line of its own after \
+                     `>-`",
+                ),
                 _ => problem,
             }
         }
@@ -75,7 +87,7 @@ pub(super) fn problem(error: &Error, path: &Path, tree: Option<&Tree>, places: &
             let what = found.map(Tree::what).unwrap_or_default();
             Problem::new(path, format!("expected {}, found {what}", type_name(ty)))
         }
-        other => Problem::new(path, message_alone(other)),
+        other => not_yaml(path, message_alone(other)),
     };
     problem.location = match error {
         // The parser points behind the mapping; its place says more.
@@ -99,10 +111,26 @@ fn unknown(what: &str, name: &str, expected: &[&'static str], path: &Path) -> Pr
         _ => format!("unknown {what} `{name}`; expected one of {list}"),
     };
     let problem = Problem::new(path, message);
+    if name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
+        let help = "inside `{ }`, put expressions in quotes: a comma or a `: ` ends them otherwise";
+        return problem.help(help);
+    }
     match suggest::nearest(name, expected) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem,
     }
+}
+
+/// A syntax error. Most are expressions with characters that mean something to YAML.
+fn not_yaml(path: &Path, message: String) -> Problem {
+    let help = if message.contains("flow mapping") || message.contains("flow sequence") {
+        "close the bracket; inside `{ }` and `[ ]`, put expressions in quotes"
+    } else if message.contains("mapping values are not allowed") {
+        "put a text that holds `: ` in quotes, or on a line of its own after `>-`"
+    } else {
+        return Problem::new(path, message);
+    };
+    Problem::new(path, message).help(help)
 }
 
 /// The parser's terms in users' terms.

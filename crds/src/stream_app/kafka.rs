@@ -19,8 +19,13 @@ pub struct KafkaSpec {
     /// 100. Those that the engine sets itself (isolation, offsets, group, transactions) are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::PROPERTIES))]
-    #[schemars(inner(length(max = limits::PROPERTY_VALUE_LENGTH)))]
+    #[schemars(extend("additionalProperties" = property_value()))]
     pub properties: BTreeMap<String, String>,
+}
+
+/// Schema of a property's value.
+fn property_value() -> serde_json::Value {
+    serde_json::json!({"type": "string", "maxLength": limits::PROPERTY_VALUE_LENGTH})
 }
 
 impl fmt::Debug for KafkaSpec {

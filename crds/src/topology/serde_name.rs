@@ -7,9 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{OffsetReset, SerdeKind};
 
+/// Leaves the description of an enum to the field that has it: in a CRD's schema, where nothing is
+/// shared, the enum's own would replace the field's.
+fn field_describes(schema: &mut schemars::Schema) {
+    schema.remove("description");
+}
+
 /// A format of keys or values on a topic. The bytes are those of Kafka's own serializers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline, transform = field_describes)]
 pub enum SerdeName {
     /// The bytes as they are.
     #[default]
@@ -73,6 +80,7 @@ pub struct Serdes {
 /// Where a source without a committed offset starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = field_describes)]
 pub enum OffsetResetName {
     /// The oldest record.
     #[default]

@@ -255,6 +255,7 @@ pub struct ToTable {
 /// Nothing to say: write `{}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
 pub struct Empty {}
 
 /// A topic to write to.

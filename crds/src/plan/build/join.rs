@@ -3,7 +3,7 @@
 use millrace_expr::Type;
 
 use super::{At, Builder, Choice, Part};
-use crate::plan::flow::{Flow, FlowKind, Format};
+use crate::plan::flow::{Flow, FlowKind, writes};
 use crate::plan::graph::{NodeKind, SerdeKind, StoreId};
 use crate::topology::Join;
 
@@ -93,35 +93,22 @@ impl<'a> Builder<'a, '_> {
             );
             return self.refuse(&at.path, message, &help);
         };
+        let explicit = join.serdes.key.map(SerdeKind::from);
+        if !writes(table_key, &flow.key.ty) || explicit.is_some_and(|key| key != table_key) {
+            let key = explicit.map_or(flow.key.ty.to_string(), |key| format!("`{key}`"));
+            return self.different_keys(at, join, &key, table_key);
+        }
         let place = format!("the repartition topic of `{name}`");
-        let (key_path, value_path) = (
-            at.path.key("serdes").key("key"),
-            at.path.key("serdes").key("value"),
-        );
-        let key = Format {
-            ty: flow.key.ty.clone(),
-            serde: Some(table_key),
-        };
-        let explicit = join.serdes.key;
-        let choice = Choice {
-            part: Part::Key,
-            explicit,
-            path: &key_path,
-            place: &place,
-        };
-        let key = self.choose(&choice, &key)?;
+        let path = at.path.key("serdes").key("value");
         let explicit = join.serdes.value;
         let choice = Choice {
             part: Part::Value,
             explicit,
-            path: &value_path,
+            path: &path,
             place: &place,
         };
         let value = self.choose(&choice, &flow.value)?;
-        if key != table_key {
-            return self.different_keys(at, join, key, table_key);
-        }
-        self.repartition(at, flow, (name, &at.path.key("name")), (key, value))
+        self.repartition(at, flow, (name, &at.path.key("name")), (table_key, value))
     }
 
     /// The keys of both sides must be the same bytes, or equal keys never meet.
@@ -133,7 +120,9 @@ impl<'a> Builder<'a, '_> {
         table_key: SerdeKind,
     ) -> Option<Flow> {
         match flow.key.serde {
-            Some(key) if key != table_key => self.different_keys(at, join, key, table_key),
+            Some(key) if key != table_key => {
+                self.different_keys(at, join, &format!("`{key}`"), table_key)
+            }
             _ => Some(flow),
         }
     }
@@ -142,12 +131,12 @@ impl<'a> Builder<'a, '_> {
         &mut self,
         at: &At<'_>,
         join: &Join,
-        left: SerdeKind,
+        left: &str,
         right: SerdeKind,
     ) -> Option<T> {
         let table = &join.table;
         let message = format!(
-            "the keys do not match: those of the stream are `{left}`, those of the table `{table}` \
+            "the keys do not match: those of the stream are {left}, those of the table `{table}` \
              are `{right}`, so equal keys would never meet"
         );
         let help = format!(

@@ -1,5 +1,4 @@
 //! The StreamApps of the loan example are read, planned and laid out.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,88 @@
+//! The CRD that is committed is the one the types give, and one that Kubernetes accepts.
+
+use kube::CustomResourceExt;
+use millrace_crds::{StreamApp, limits};
+use serde_json::Value;
+
+use crate::golden;
+
+const FILE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/yaml/streamapps.millrace.dev.yaml"
+);
+
+/// The API server stores JSON; the bound leaves room for the status of later versions.
+const MAX_JSON_BYTES: usize = 60_000;
+
+#[test]
+fn the_committed_crd_is_what_crdgen_prints() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_crdgen"))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    if let Err(difference) = golden::compare(FILE.as_ref(), &printed) {
+        panic!("run `make crd`, and commit the result\n{difference}");
+    }
+}
+
+#[test]
+fn the_schema_is_structural_and_small() {
+    let crd = serde_json::to_value(StreamApp::crd()).unwrap();
+    let size = crd.to_string().len();
+    assert!(size < MAX_JSON_BYTES, "the CRD has {size} bytes");
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    check(schema, "");
+    let topology = &schema["properties"]["spec"]["properties"]["topology"]["properties"];
+    assert_eq!(topology["streams"]["maxProperties"], limits::STREAMS);
+    let key = &topology["streams"]["additionalProperties"]["properties"]["key"];
+    let description = key["description"].as_str().unwrap();
+    assert!(
+        description.starts_with("Format of keys on the topic"),
+        "{description}"
+    );
+}
+
+/// Structural: each node has a type, no references, no closed objects; every list, map and string of
+/// users has a bound, each field a description.
+fn check(node: &Value, path: &str) {
+    let object = node
+        .as_object()
+        .unwrap_or_else(|| panic!("{path} is no schema: {node}"));
+    assert!(!object.contains_key("$ref"), "{path}: a reference");
+    assert_ne!(
+        object.get("additionalProperties"),
+        Some(&Value::Bool(false)),
+        "{path}: closed"
+    );
+    let int_or_string = object.contains_key("x-kubernetes-int-or-string");
+    let ty = object.get("type").and_then(Value::as_str);
+    assert!(ty.is_some() || int_or_string, "{path}: no type");
+    match ty {
+        Some("array") => {
+            assert!(object.contains_key("maxItems"), "{path}: an unbounded list");
+            check(&object["items"], &format!("{path}[]"));
+        }
+        Some("string") => {
+            let bounded = object.contains_key("maxLength") || object.contains_key("enum");
+            assert!(bounded, "{path}: an unbounded string");
+        }
+        _ => {}
+    }
+    if let Some(values) = object.get("additionalProperties") {
+        assert!(
+            object.contains_key("maxProperties"),
+            "{path}: an unbounded map"
+        );
+        check(values, &format!("{path}.*"));
+    }
+    let properties = object.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        assert!(
+            property.get("description").is_some(),
+            "{path}: no description"
+        );
+        check(property, &path);
+    }
+}
