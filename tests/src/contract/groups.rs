@@ -147,12 +147,12 @@ pub fn an_instance_id_that_joins_anew_fences_the_older_member(
     let error = poll_error(older.consumer.as_mut());
     assert_eq!(error.kind, ErrorKind::Fenced, "{error}");
     let offsets = [(partition(&tasks, 0), at(1))];
-    assert_eq!(kind(older.consumer.commit(&offsets)), ErrorKind::Fenced);
+    assert_kind(older.consumer.commit(&offsets), ErrorKind::Fenced);
     let mut producer = transactional(cluster, &names.unique("producer"));
     producer.begin().unwrap();
-    assert_eq!(
-        kind(producer.send_offsets(&offsets, &old_metadata)),
-        ErrorKind::Fenced
+    assert_kind(
+        producer.send_offsets(&offsets, &old_metadata),
+        ErrorKind::Fenced,
     );
     producer.abort().unwrap();
 }

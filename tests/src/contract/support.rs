@@ -38,7 +38,9 @@ pub(super) fn topic(
 /// Creates a topic of this name and waits until it can be used.
 pub(super) fn create(cluster: &dyn Cluster, name: &str, partitions: i32, configs: &[(&str, &str)]) {
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-    let configs: BTreeMap<String, String> = configs.iter().map(owned).collect();
+    // Records here carry timestamps of long ago, which Kafka would delete by age.
+    let forever = [("retention.ms", "-1")];
+    let configs: BTreeMap<String, String> = forever.iter().chain(configs).map(owned).collect();
     let spec = TopicSpec {
         name: name.to_string(),
         partitions,
@@ -83,10 +85,13 @@ pub(super) fn eventually(what: &str, mut ask: impl FnMut() -> bool) {
     }
 }
 
-/// The kind of an error; panics on success.
+/// A call fails, with this kind of error.
 #[track_caller]
-pub(super) fn kind<T>(result: Result<T>) -> ErrorKind {
-    result.map(drop).expect_err("this must fail").kind
+pub(super) fn assert_kind<T>(result: Result<T>, expected: ErrorKind) {
+    match result {
+        Ok(_) => panic!("this must fail with {expected:?}"),
+        Err(error) => assert_eq!(error.kind, expected, "{error}"),
+    }
 }
 
 /// A producer, ready to begin.
@@ -211,14 +216,45 @@ pub(super) fn read_until(reader: &mut dyn RecordSource, end: i64) -> Vec<Read> {
     polled.records
 }
 
-/// Reads a partition from its start until the end is reported at its high watermark.
+/// Reads a partition from its start until the end is reported at this offset. (Not until the high
+/// watermark: Kafka writes a marker a moment after it has acknowledged the commit.)
 #[track_caller]
-pub(super) fn read_all(cluster: &dyn Cluster, topic: &str, number: i32) -> Vec<Read> {
-    let end = watermarks(cluster, topic, number).1;
+pub(super) fn read_all(cluster: &dyn Cluster, topic: &str, number: i32, end: i64) -> Vec<Read> {
     read_until(
         reader(cluster, topic, number, StartOffset::Earliest).as_mut(),
         end,
     )
+}
+
+/// Reads so many records of a partition from its start, and makes sure that no more come. For where
+/// the end depends on what a producer had sent before it aborted.
+#[track_caller]
+pub(super) fn read_only(
+    cluster: &dyn Cluster,
+    topic: &str,
+    number: i32,
+    count: usize,
+) -> Vec<Read> {
+    let mut reader = reader(cluster, topic, number, StartOffset::Earliest);
+    let mut polled = Polled::default();
+    eventually("the records were read", || {
+        poll(reader.as_mut(), 100, &mut polled).unwrap();
+        polled.records.len() >= count
+    });
+    assert_silent(reader.as_mut());
+    polled.records
+}
+
+/// Start and high watermark get there: the marker of a commit follows its acknowledgement.
+#[track_caller]
+pub(super) fn assert_watermarks(
+    cluster: &dyn Cluster,
+    topic: &str,
+    number: i32,
+    expected: (i64, i64),
+) {
+    let what = format!("the watermarks are {expected:?}");
+    eventually(&what, || watermarks(cluster, topic, number) == expected);
 }
 
 /// Polls for a while in which no record may come.

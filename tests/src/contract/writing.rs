@@ -83,7 +83,7 @@ pub fn acknowledged_is_the_offset_after_the_last_record_and_never_the_marker(
     assert_eq!(producer.acknowledged(handle, 0), Some(2));
     commit(producer.as_mut(), &topic, 0, &["c"]);
     assert_eq!(producer.acknowledged(handle, 0), Some(4));
-    assert_eq!(watermarks(cluster, &topic, 0), (0, 5));
+    assert_watermarks(cluster, &topic, 0, (0, 5));
 }
 
 /// The transaction goes on without the record.
@@ -95,16 +95,17 @@ pub fn a_record_that_is_too_large_is_refused_alone(cluster: &dyn Cluster, names:
     producer.begin().unwrap();
     send(producer.as_mut(), &topic, 0, &["a"]);
     let refused = producer.send(&text(handle, 0, "k", &large));
-    assert_eq!(kind(refused), ErrorKind::TooLarge);
+    assert_kind(refused, ErrorKind::TooLarge);
     send(producer.as_mut(), &topic, 0, &["b"]);
     producer.commit().unwrap();
-    assert_eq!(values(&read_all(cluster, &topic, 0)), ["a", "b"]);
+    assert_eq!(values(&read_all(cluster, &topic, 0, 3)), ["a", "b"]);
 }
 
 /// Compaction could never let go of it.
 pub fn a_compacted_topic_takes_no_record_without_a_key(cluster: &dyn Cluster, names: &mut Names) {
     let topic = topic(cluster, names, 1, &[("cleanup.policy", "compact")]);
-    let mut producer = transactional(cluster, &names.unique("producer"));
+    let id = names.unique("producer");
+    let mut producer = transactional(cluster, &id);
     let handle = producer.topic(&topic).unwrap();
     producer.begin().unwrap();
     let refused = producer
@@ -116,8 +117,9 @@ pub fn a_compacted_topic_takes_no_record_without_a_key(cluster: &dyn Cluster, na
         .and_then(|()| producer.commit());
     assert!(refused.is_err());
     producer.abort().unwrap();
-    commit(producer.as_mut(), &topic, 0, &["a"]);
-    assert_eq!(values(&read_all(cluster, &topic, 0)), ["a"]);
+    // Kafka's producer has lost count of its records by the refusal: a newer one goes on.
+    commit(transactional(cluster, &id).as_mut(), &topic, 0, &["a"]);
+    assert_eq!(values(&read_only(cluster, &topic, 0, 1)), ["a"]);
 }
 
 /// Sooner or later: with the send, or with the flush.
@@ -128,7 +130,7 @@ pub fn writing_to_a_partition_that_is_not_there_fails(cluster: &dyn Cluster, nam
     let result = producer
         .send(&text(handle, 5, "k", "v"))
         .and_then(|()| producer.flush());
-    assert_eq!(kind(result), ErrorKind::UnknownTopic);
+    assert_kind(result, ErrorKind::UnknownTopic);
     assert_eq!(watermarks(cluster, &topic, 0), (0, 0));
 }
 
@@ -140,5 +142,5 @@ pub fn a_producer_without_a_transactional_id_writes_at_once(
     let topic = topic(cluster, names, 1, &[]);
     write(cluster, &topic, 0, &["a", "b"]);
     assert_eq!(watermarks(cluster, &topic, 0), (0, 2));
-    assert_eq!(values(&read_all(cluster, &topic, 0)), ["a", "b"]);
+    assert_eq!(values(&read_all(cluster, &topic, 0, 2)), ["a", "b"]);
 }
