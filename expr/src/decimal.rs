@@ -63,13 +63,13 @@ fn align(a: Decimal, b: Decimal) -> Option<(i128, i128, u32)> {
     }
 }
 
-/// `a + b`, exact, at the larger of both scales; where only zeros stand in the way of 28 digits, they
-/// are dropped.
+/// `a + b`, exact, at the larger of both scales; where zeros at the end are all that exceeds 28
+/// digits, as many of them are dropped as must be.
 #[inline]
 pub(crate) fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
-    // What is too large to align (2^127) cannot come back under the limit by adding a mantissa
-    // (2^96), unless the scale of the other consists of zeros.
-    let (ma, mb, mut scale) = align(a, b).or_else(|| align(a.normalize(), b.normalize()))?;
+    let Some((ma, mb, mut scale)) = align(a, b) else {
+        return add_far(a, b);
+    };
     let sum = ma.checked_add(mb)?;
     let mut magnitude = sum.unsigned_abs();
     while magnitude >= LIMIT && scale > 0 && magnitude.is_multiple_of(10) {
@@ -77,6 +77,26 @@ pub(crate) fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
         scale -= 1;
     }
     compose(sum < 0, magnitude, scale)
+}
+
+/// [`add`] where one mantissa is too large to align (2^127). Nothing that fits 28 digits comes of it,
+/// unless the other's scale consists of zeros.
+#[cold]
+fn add_far(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let (ma, mb, mut scale) = align(a.normalize(), b.normalize())?;
+    let sum = ma.checked_add(mb)?;
+    let mut magnitude = sum.unsigned_abs();
+    while magnitude < LIMIT / 10 && scale < a.scale().max(b.scale()) {
+        magnitude *= 10;
+        scale += 1;
+    }
+    compose(sum < 0, magnitude, scale)
+}
+
+/// `-a`; there is no negative zero.
+#[inline]
+pub(crate) fn neg(a: Decimal) -> Decimal {
+    if a.is_zero() { a } else { -a }
 }
 
 /// `a - b`, as [`add`].
@@ -167,7 +187,11 @@ pub(crate) fn rem(a: Decimal, b: Decimal) -> Option<Decimal> {
 
 /// Rounds half to even to at most `digits` after the point.
 pub(crate) fn round(a: Decimal, digits: u32) -> Decimal {
-    a.round_dp_with_strategy(digits, RoundingStrategy::MidpointNearestEven)
+    let mut rounded = a.round_dp_with_strategy(digits, RoundingStrategy::MidpointNearestEven);
+    if rounded.is_zero() {
+        rounded.set_sign_positive(true);
+    }
+    rounded
 }
 
 /// Exact order.

@@ -164,6 +164,21 @@ pub(crate) fn article(value: &Value<'_>) -> &'static str {
     }
 }
 
+/// A type with its article.
+fn wanted(ty: &Type) -> &'static str {
+    article(match ty {
+        Type::Any | Type::Null => &Value::Null,
+        Type::Bool => &Value::Bool(false),
+        Type::Int => &Value::Int(0),
+        Type::Decimal => &Value::Decimal(Decimal::ZERO),
+        Type::Double => &Value::Double(0.0),
+        Type::String => &Value::String(""),
+        Type::Bytes => &Value::Bytes(b""),
+        Type::List(_) => &Value::List(&[]),
+        Type::Map(_) => &Value::Map(&[]),
+    })
+}
+
 impl Node {
     /// Evaluates this node and what is below it.
     pub(crate) fn eval<'r>(&'r self, cx: &Context<'_, 'r>) -> Outcome<'r> {
@@ -376,6 +391,6 @@ fn expect<'r>(cx: &Context<'_, 'r>, value: Value<'r>, expected: &Type, at: At) -
         | (Value::List(_), Type::List(_))
         | (Value::Map(_), Type::Map(_)) => Ok(value),
         (Value::Int(value), Type::Decimal) => Ok(Value::Decimal(Decimal::from(value))),
-        (found, expected) => Err(cx.unexpected(found, &expected.to_string(), at)),
+        (found, expected) => Err(cx.unexpected(found, wanted(expected), at)),
     }
 }

@@ -6,7 +6,7 @@
 
 use cel::common::ast::{EntryExpr, Expr as Syntax, IdedEntryExpr, IdedExpr, LiteralValue};
 
-use crate::decimal::parse_decimal;
+use crate::decimal::{neg, parse_decimal};
 use crate::node::{At, Constant, Node};
 use crate::parse::Tree;
 use crate::source::Span;
@@ -127,10 +127,21 @@ impl<'t> Lower<'t> {
                 return Err(self.tree.source.error_with_help(token, message, help));
             }
         };
+        let negative = match &constant {
+            Constant::Int(value) => *value < 0,
+            Constant::Decimal(value) => value.is_sign_negative(),
+            _ => false,
+        };
+        // The sign is a token of its own.
+        let span = if negative {
+            self.tree.source.before(token).to(token)
+        } else {
+            token
+        };
         Ok(Typed {
             node: Node::Constant(constant),
             ty,
-            span: token,
+            span,
         })
     }
 
@@ -144,7 +155,7 @@ impl<'t> Lower<'t> {
             text.to_owned()
         };
         match parse_decimal(&padded) {
-            Some(value) if parsed.is_sign_negative() => Ok(-value),
+            Some(value) if parsed.is_sign_negative() => Ok(neg(value)),
             Some(value) => Ok(value),
             None => {
                 let message = format!("`{text}` needs more than 28 digits");
@@ -364,9 +375,11 @@ fn exactly(a: Type, b: &Type) -> Type {
     }
 }
 
+/// Operators have names such as `_+_`, `!_` or `@in`, which nobody can write as a call.
 fn is_operator(name: &str) -> bool {
-    matches!(name, "_?_:_" | "!_" | "-_" | "@in")
-        || name.len() > 3 && name.starts_with('_') && name.ends_with(['_', ']'])
+    !name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }
 
 /// Whether the type is known and not `Any` or `Null`.

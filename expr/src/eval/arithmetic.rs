@@ -175,7 +175,7 @@ pub(super) fn negate<'r>(cx: &Context<'_, 'r>, value: &Value<'r>, at: At) -> Out
                 format!("overflow in `{text}`: the result does not fit 64 bits")
             })
         }),
-        Value::Decimal(d) => Ok(Value::Decimal(-*d)),
+        Value::Decimal(d) => Ok(Value::Decimal(decimal::neg(*d))),
         Value::Double(d) => Ok(Value::Double(-d)),
         other => Err(cx.unexpected(*other, "a number to negate", at)),
     }

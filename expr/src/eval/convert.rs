@@ -21,17 +21,15 @@ fn refuse(cx: &Context<'_, '_>, value: &Value<'_>, to: &str, at: At) -> EvalErro
     })
 }
 
+const TWO_TO_63: f64 = (1_u64 << 63) as f64;
+
 /// Decimals and doubles lose what stands after the point.
 pub(super) fn int<'r>(cx: &Context<'_, 'r>, value: &Value<'r>, at: At) -> Outcome<'r> {
     let int = match value {
         Value::Int(value) => Some(*value),
         Value::Decimal(value) => value.trunc().to_i64(),
-        // Both ends are exact doubles; the upper one is 2^63, the first that does not fit.
-        Value::Double(value)
-            if (-9.223_372_036_854_775_808e18..9.223_372_036_854_775_808e18).contains(value) =>
-        {
-            Some(*value as i64)
-        }
+        // The lower end fits, the upper is the first that does not; both are exact doubles.
+        Value::Double(value) if (-TWO_TO_63..TWO_TO_63).contains(value) => Some(*value as i64),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
