@@ -1,3 +1,5 @@
 //! The harness of the scenarios, and the contract that every log under the engine keeps.
 
+pub mod bench;
+pub mod broker;
 pub mod contract;
