@@ -51,7 +51,10 @@ impl Batch {
                 .checked_add(meta.size())
                 .is_some_and(|end| end <= bytes.len())
         });
-        let fits = base >= 0 && !metas.is_empty() && rising && inside;
+        let last = i64::from(u32::MAX)
+            .checked_add(base)
+            .and_then(|last| last.checked_add(1));
+        let fits = base >= 0 && last.is_some() && !metas.is_empty() && rising && inside;
         fits.then_some(Self { base, metas, bytes })
     }
 

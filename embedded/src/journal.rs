@@ -244,6 +244,11 @@ impl Journal {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn swap_file(&mut self, file: File) -> File {
+        self.segment.swap_file(file)
+    }
+
     fn roll(&mut self) -> Result<(), AppendError> {
         self.sync();
         let number = self.segment.number() + 1;

@@ -332,3 +332,131 @@ impl<'a> Input<'a> {
         Batch::from_parts(base, metas, self.bytes(len)?.to_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::batch::BatchBuilder;
+    use millrace_kafka::Headers;
+
+    fn offset(group: &str, offset: i64) -> GroupOffset {
+        let committed = CommittedOffset {
+            offset,
+            metadata: "m".into(),
+        };
+        GroupOffset {
+            group: group.into(),
+            partition: TopicPartition::new("t", 1),
+            committed,
+        }
+    }
+
+    fn changes() -> Vec<Change> {
+        let (name, partition): (Arc<str>, _) = ("t".into(), TopicPartition::new("t", 1));
+        let configs = BTreeMap::from([("cleanup.policy".into(), "compact".into())]);
+        let mut builder = BatchBuilder::default();
+        builder.push(-1, None, Some(b""), Headers::EMPTY);
+        builder.push_at(
+            7,
+            i64::MAX,
+            Some(b"key"),
+            None,
+            Headers::from_encoded(b"headers"),
+        );
+        let batch = Arc::new(builder.build(i64::from(u32::MAX)).unwrap());
+        let markers = vec![(partition.clone(), 9)];
+        let offsets = vec![offset("g", 1), offset("h", i64::MAX)];
+        let append = |transaction| Change::Append {
+            partition: partition.clone(),
+            transaction,
+            batch: Arc::clone(&batch),
+        };
+        vec![
+            Change::CreateTopic {
+                name: name.clone(),
+                id: "id".into(),
+                partitions: 3,
+                configs,
+            },
+            Change::AddPartitions {
+                name: name.clone(),
+                partitions: 5,
+            },
+            Change::DeleteTopic { name: name.clone() },
+            append(None),
+            append(Some(1)),
+            Change::EndTransaction {
+                transaction: 1,
+                commit: true,
+                markers,
+                offsets: offsets.clone(),
+            },
+            Change::CommitOffsets { offsets },
+            Change::Bounds {
+                partition: partition.clone(),
+                start: 1,
+                end: 2,
+            },
+            Change::DeleteGroup { group: name },
+        ]
+    }
+
+    /// Reads an entry as replay does.
+    fn decode_entry(entry: &[u8]) -> Result<Change, &'static str> {
+        let (header, payload) = entry.split_first_chunk().unwrap();
+        let (len, crc) = decode_entry_header(*header);
+        assert_eq!(len as usize, payload.len());
+        decode_payload(payload, crc)
+    }
+
+    #[test]
+    fn every_change_comes_back_as_it_was_and_no_flipped_bit_goes_unnoticed() {
+        let mut entry = Vec::new();
+        for change in changes() {
+            encode_entry(&change, &mut entry);
+            assert_eq!(decode_entry(&entry), Ok(change));
+            for bit in ENTRY_HEADER_BYTES * 8..entry.len() * 8 {
+                entry[bit / 8] ^= 1 << (bit % 8);
+                assert!(decode_entry(&entry).is_err(), "bit {bit}");
+                entry[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_nobody_wrote_are_refused_without_a_panic(
+            kind in 0u8..12,
+            tail in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let payload: Vec<u8> = std::iter::once(kind).chain(tail).collect();
+            let _ = decode_payload(&payload, crc32c::crc32c(&payload));
+        }
+
+        #[test]
+        fn a_change_with_a_byte_replaced_is_refused_or_another_change_but_never_a_panic(
+            which in 0usize..9,
+            place in any::<proptest::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let mut entry = Vec::new();
+            encode_entry(&changes()[which], &mut entry);
+            let mut payload = entry.split_off(ENTRY_HEADER_BYTES);
+            let place = place.index(payload.len());
+            payload[place] = byte;
+            if let Ok(Change::Append { batch, .. }) =
+                decode_payload(&payload, crc32c::crc32c(&payload))
+            {
+                for index in 0..batch.len() {
+                    let record = batch.record(index);
+                    prop_assert!(record.headers.iter().count() <= payload.len());
+                }
+                prop_assert!(batch.last_offset() < i64::MAX);
+            }
+        }
+    }
+}

@@ -137,6 +137,12 @@ impl Segment {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+
+    /// Puts another file in place of the segment's, such as one that is always full.
+    #[cfg(test)]
+    pub(super) fn swap_file(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
+    }
 }
 
 /// Numbers of all segments, rising. Leftovers of a rewriting that did not finish are removed.

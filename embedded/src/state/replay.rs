@@ -124,3 +124,82 @@ fn group_offsets(name: &Arc<str>, group: &Group) -> Vec<GroupOffset> {
     };
     group.offsets.iter().map(of_group).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs::File;
+
+    use millrace_kafka::{ErrorKind, Headers};
+
+    use super::*;
+    use crate::batch::BatchBuilder;
+    use crate::partition::Isolation;
+    use crate::state::ProducerEpoch;
+
+    fn one() -> TopicPartition {
+        TopicPartition::new("t", 0)
+    }
+
+    fn append(
+        state: &mut State,
+        producer: Option<&ProducerEpoch>,
+        value: &[u8],
+    ) -> millrace_kafka::Result<()> {
+        let mut builder = BatchBuilder::default();
+        builder.push(0, Some(b"k"), Some(value), Headers::EMPTY);
+        let result = state.append(&one(), producer, &mut builder, 0).map(drop);
+        assert_eq!(
+            builder.is_empty(),
+            result.is_ok(),
+            "a refused batch is kept"
+        );
+        result
+    }
+
+    fn values(state: &State) -> Vec<String> {
+        let mut chunks = Vec::new();
+        let log = state.partition(&one(), "read").unwrap();
+        log.read(0, Isolation::ReadCommitted, 100, &mut chunks);
+        let all = chunks.iter().flat_map(|chunk| {
+            (chunk.from..chunk.to).map(|index| chunk.batch.record(index).value.unwrap())
+        });
+        all.map(|value| String::from_utf8(value.to_vec()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_full_disk_refuses_changes_and_loses_nothing_that_was_acknowledged() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || State::replay(dir.path(), EmbeddedOptions::default(), 0).unwrap();
+        let mut state = open();
+        state.create_topic("t", 1, BTreeMap::new(), 0).unwrap();
+        append(&mut state, None, b"before").unwrap();
+        let producer = state.init_producer(&Arc::from("p"), 0).unwrap();
+        append(&mut state, Some(&producer), b"never").unwrap();
+
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let disk = state.journal.as_mut().unwrap().swap_file(full);
+        let error = append(&mut state, None, b"refused").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        let named = error.to_string();
+        assert!(named.contains("free some space"), "{named}");
+        assert!(named.contains(&dir.path().display().to_string()), "{named}");
+        assert!(state.end_transaction(&producer, true, 0).is_err());
+        assert!(state.create_topic("u", 1, BTreeMap::new(), 0).is_err());
+        state.end_transaction(&producer, false, 0).unwrap();
+        assert_eq!(values(&state), ["before"]);
+
+        state.journal.as_mut().unwrap().swap_file(disk);
+        append(&mut state, None, b"after").unwrap();
+        append(&mut state, Some(&producer), b"committed").unwrap();
+        state.end_transaction(&producer, true, 0).unwrap();
+        let expected = ["before", "after", "committed"];
+        assert_eq!(values(&state), expected);
+        drop(state);
+        // On replay the transaction whose abort the journal had no room for is aborted as well.
+        assert_eq!(values(&open()), expected);
+        assert_eq!(values(&open()), expected);
+    }
+}

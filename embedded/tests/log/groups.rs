@@ -103,8 +103,9 @@ impl Simulation {
                     .create_partitions("tasks", more);
             }
             4..=7 if any < self.members.len() => {
-                if !self.members[any].poll() {
-                    self.members.remove(any);
+                let mut member = self.members.swap_remove(any);
+                if member.poll() {
+                    self.members.push(member);
                 }
             }
             _ if any < self.members.len() => self.members[any].acknowledge(),

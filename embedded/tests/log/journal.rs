@@ -25,6 +25,13 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
+fn size(dir: &Path) -> u64 {
+    segments(dir)
+        .iter()
+        .map(|path| fs::metadata(path).unwrap().len())
+        .sum()
+}
+
 /// All that readers can see: per partition the records and the start, and the group's offsets.
 fn visible(cluster: &EmbeddedCluster) -> String {
     let mut visible = String::new();
@@ -207,12 +214,6 @@ fn a_mostly_dead_journal_is_rewritten_at_the_start_and_says_the_same_as_before()
         .delete_records(&[(hot.clone(), 39)])
         .unwrap();
     let before = visible(&cluster);
-    let size = |dir: &Path| -> u64 {
-        segments(dir)
-            .iter()
-            .map(|path| fs::metadata(path).unwrap().len())
-            .sum()
-    };
     drop((producer, cluster));
     assert!(size(dir.path()) > 4_000_000);
     let cluster = open(dir.path()).unwrap();
@@ -312,4 +313,37 @@ fn records_and_ids_survive_a_restart_and_transactional_ids_start_afresh() {
         "a record, its marker, a record, its marker"
     );
     assert_eq!(end, 20);
+}
+
+#[test]
+fn a_journal_is_rewritten_while_running_and_open_transactions_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = open(dir.path()).unwrap();
+    create(&cluster, "hot", 1, &[("retention.bytes", "100000")]);
+    create(&cluster, "t", 1, &[]);
+    let (hot, one) = (TopicPartition::new("hot", 0), TopicPartition::new("t", 0));
+    let mut committing = transactional(&cluster, "committing");
+    let mut aborting = transactional(&cluster, "aborting");
+    for (producer, value) in [(&mut committing, "kept"), (&mut aborting, "never")] {
+        producer.begin().unwrap();
+        send(producer.as_mut(), &one, "k", value);
+        producer.flush().unwrap();
+    }
+    let value = "x".repeat(900_000);
+    let mut largest = 0;
+    for _ in 0..80 {
+        write(&cluster, &hot, "k", &value);
+        largest = largest.max(size(dir.path()));
+    }
+    assert!(largest > 64 << 20, "{largest}");
+    assert!(size(dir.path()) < 16 << 20, "{}", size(dir.path()));
+    committing.commit().unwrap();
+    aborting.abort().unwrap();
+    let before = visible(&cluster);
+    assert!(
+        before.contains("kept") && !before.contains("never"),
+        "{before}"
+    );
+    drop((committing, aborting, cluster));
+    assert_eq!(visible(&open(dir.path()).unwrap()), before);
 }

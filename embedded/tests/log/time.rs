@@ -1,11 +1,13 @@
 //! Goal: sessions and transactions end when the clock says so, and not before.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use millrace_kafka::{CommittedOffset, ErrorKind, Rebalance, TopicPartition};
+use millrace_embedded::EmbeddedCluster;
+use millrace_kafka::{CommittedOffset, ErrorKind, Rebalance, StartOffset, TopicPartition};
 
 use super::support::{
-    cluster, create, join, plain, poll, read_all, send, transactional, try_send, values,
+    assign, cluster, create, join, plain, poll, read_all, send, transactional, try_send, values,
+    write,
 };
 
 const ALMOST_A_SESSION: Duration = Duration::from_millis(9_999);
@@ -170,4 +172,33 @@ fn tombstones_go_when_delete_retention_has_passed_since_they_were_first_cleaned(
     clock.advance(Duration::from_secs(1));
     cluster.compact("t").unwrap();
     assert_eq!(read_all(&cluster, &one), (vec![], 4));
+}
+
+#[test]
+fn a_waiting_poll_wakes_for_a_record_and_for_a_change_of_the_group() {
+    let cluster = EmbeddedCluster::new();
+    create(&cluster, "tasks", 2, &[]);
+    let one = TopicPartition::new("tasks", 0);
+    let mut member = join(&cluster, "g", "00000-000");
+    poll(member.as_mut()).unwrap();
+    member.acknowledge().unwrap();
+    assign(member.as_mut(), &one, StartOffset::Earliest);
+    poll(member.as_mut()).unwrap();
+    let patience = Duration::from_secs(60);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let for_record = member.poll(patience, 1, &mut |_| {}).unwrap();
+            let at_end = member.poll(patience, 1, &mut |_| {}).unwrap();
+            let for_change = member.poll(patience, 1, &mut |_| {}).unwrap();
+            (for_record, at_end, for_change, member.rebalance())
+        });
+        write(&cluster, &one, "k", "v");
+        let _second = join(&cluster, "g", "00001-000");
+        let (for_record, at_end, for_change, change) = waiting.join().unwrap();
+        // The change may be noticed before the record, and then the record comes after it.
+        assert!(for_record + at_end + for_change <= 2);
+        assert_eq!(change, Some(Rebalance::Revoked(vec![1])));
+    });
+    assert!(started.elapsed() < patience / 2, "{:?}", started.elapsed());
 }
