@@ -23,6 +23,6 @@ mod problem;
 mod suggest;
 
 pub use plan::plan;
-pub use problem::{Location, MAX_PROBLEMS, Problem, Problems};
+pub use problem::{Location, MAX_PROBLEMS, Problem};
 pub use read::read;
 pub use stream_app::{StreamApp, StreamAppSpec};

@@ -39,6 +39,9 @@ pub fn plan(app: &StreamApp) -> Result<Plan, Vec<Problem>> {
     let mut problems = Problems::default();
     check::check(app, &mut problems);
     let topology = &app.spec.topology;
+    if !check::sections(topology, &mut problems) {
+        return Err(problems.into_vec());
+    }
     let names = names::Names::collect(topology, &mut problems);
     let order = names.order(&mut problems);
     let graph = build::build(app, &names, &order, &mut problems);
@@ -128,17 +131,6 @@ impl Plan {
     /// of two tables will need it.
     pub fn needs_old_value(&self, _node: NodeId) -> bool {
         false
-    }
-
-    /// Ids of the nodes that forward to each node, by node.
-    pub(crate) fn parents(&self) -> Vec<Vec<NodeId>> {
-        let mut parents = vec![Vec::new(); self.nodes.len()];
-        for node in &self.nodes {
-            for child in &node.children {
-                parents[child.0].push(node.id);
-            }
-        }
-        parents
     }
 }
 

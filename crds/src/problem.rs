@@ -78,7 +78,7 @@ impl std::error::Error for Problem {}
 
 /// The problems found so far, at most [`MAX_PROBLEMS`].
 #[derive(Debug, Default)]
-pub struct Problems {
+pub(crate) struct Problems {
     found: Vec<Problem>,
 }
 
@@ -91,12 +91,12 @@ impl Problems {
     }
 
     /// Whether nothing was found.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
     /// The list, in the order of discovery.
-    pub fn into_vec(self) -> Vec<Problem> {
+    pub(crate) fn into_vec(self) -> Vec<Problem> {
         self.found
     }
 }

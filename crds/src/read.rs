@@ -122,14 +122,18 @@ fn document(part: &split::Part<'_>, file: &str) -> Result<Option<Document>, Prob
     if !is_stream_app(&tree, &places)? {
         return Ok(None);
     }
+    // Kubernetes takes an unquoted `20` for a number, and refuses it where a text is needed: so does
+    // this.
+    let options = serde_saphyr::options! { no_schema: true };
     // The path's last part is of the field where reading stopped.
     let mut at = Path::root();
-    let app = serde_saphyr::with_deserializer_from_str(part.text, |deserializer| {
-        let mut track = serde_path_to_error::Track::new();
-        let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
-        StreamApp::deserialize(tracked).inspect_err(|_| at = error::path(&track.path()))
-    })
-    .map_err(|error| error::problem(&error, &at, Some(&tree), &places))?;
+    let app =
+        serde_saphyr::with_deserializer_from_str_with_options(part.text, options, |deserializer| {
+            let mut track = serde_path_to_error::Track::new();
+            let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
+            StreamApp::deserialize(tracked).inspect_err(|_| at = error::path(&track.path()))
+        })
+        .map_err(|error| error::problem(&error, &at, Some(&tree), &places))?;
     Ok(Some(Document { app, places }))
 }
 

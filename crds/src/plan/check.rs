@@ -11,12 +11,11 @@ use crate::stream_app::{
 };
 use crate::topology::Topology;
 
-/// Checks all but the topology's inside.
+/// Checks all but the topology.
 pub(super) fn check(app: &StreamApp, problems: &mut Problems) {
     application_id(app, problems);
     numbers(&app.spec, problems);
     kafka(&app.spec.kafka, problems);
-    topology(&app.spec.topology, problems);
     let spec = spec();
     if quantity_bytes(&app.spec.state.size).is_none_or(|bytes| bytes == 0) {
         let size: String = app.spec.state.size.chars().take(40).collect();
@@ -182,7 +181,8 @@ fn is_server(server: &str) -> bool {
     host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-fn topology(topology: &Topology, problems: &mut Problems) {
+/// Checks the size of the topology's sections. False where one is too large to look into.
+pub(super) fn sections(topology: &Topology, problems: &mut Problems) -> bool {
     let path = spec().key("topology");
     let sections = [
         ("streams", topology.streams.len(), limits::STREAMS),
@@ -193,8 +193,9 @@ fn topology(topology: &Topology, problems: &mut Problems) {
             limits::GLOBAL_TABLES,
         ),
     ];
+    let mut fits = true;
     for (name, count, most) in sections {
-        check_count(&path.key(name), name, count, (0, most), problems);
+        fits &= check_count(&path.key(name), name, count, (0, most), problems);
     }
     for name in topology.global_tables.keys() {
         let message = "global tables are not supported yet";
@@ -206,20 +207,23 @@ fn topology(topology: &Topology, problems: &mut Problems) {
         let help = "declare a stream or a table with a `topic`";
         problems.add(Problem::new(&path, message).help(help));
     }
+    fits
 }
 
-/// Notes a list or map that is too long or too short.
+/// Notes a list or map that is too long or too short; false then.
 pub(super) fn check_count(
     path: &Path,
     what: &str,
     count: usize,
     (least, most): (usize, usize),
     problems: &mut Problems,
-) {
-    if !(least..=most).contains(&count) {
+) -> bool {
+    let fits = (least..=most).contains(&count);
+    if !fits {
         let message = format!("{count} {what}; the bounds are {least} to {most}");
         problems.add(Problem::new(path, message));
     }
+    fits
 }
 
 /// Notes a topic name that Kafka would refuse.

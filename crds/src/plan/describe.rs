@@ -100,6 +100,55 @@ fn branch_label(node: &Node, index: usize) -> String {
 
 fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
     match kind {
+        NodeKind::StreamSource { .. } | NodeKind::TableSource { .. } => describe_source(plan, kind),
+        NodeKind::Filter {
+            predicate,
+            negate,
+            table,
+        } => {
+            let name = if *negate { "filterNot" } else { "filter" };
+            format!("{name}{} {}", of_table(*table), one_line(predicate))
+        }
+        NodeKind::Map { key, value, table } => {
+            let key = key.iter().map(|key| format!("key = {}", one_line(key)));
+            let value = value
+                .iter()
+                .map(|value| format!("value = {}", one_line(value)));
+            let parts: Vec<String> = key.chain(value).collect();
+            format!("map{} {}", of_table(*table), parts.join(", "))
+        }
+        NodeKind::Peek { message: None } => "peek".to_owned(),
+        NodeKind::Peek {
+            message: Some(message),
+        } => format!("peek {}", one_line(message)),
+        NodeKind::Merge => "pass on".to_owned(),
+        NodeKind::Split { predicates } => format!("split into {}", predicates.len()),
+        NodeKind::RepartitionSink { topic, key, value } => {
+            format!("repartition to {} ({key} → {value})", topic.name())
+        }
+        NodeKind::Aggregate { store, aggregation } => {
+            format!(
+                "{} in store {}",
+                describe_aggregation(aggregation),
+                plan.store(*store).name
+            )
+        }
+        NodeKind::StreamTableJoin { store, left, value } => {
+            let name = if *left { "left join" } else { "join" };
+            format!(
+                "{name} with store {} to {}",
+                plan.store(*store).name,
+                one_line(value)
+            )
+        }
+        NodeKind::ToTable { store } => format!("table in store {}", plan.store(*store).name),
+        NodeKind::ToStream => "stream of the changes".to_owned(),
+        NodeKind::Sink { topic, key, value } => format!("write to {topic} ({key} → {value})"),
+    }
+}
+
+fn describe_source(plan: &Plan, kind: &NodeKind) -> String {
+    match kind {
         NodeKind::StreamSource {
             topics: from,
             key,
@@ -109,12 +158,11 @@ fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
         } => {
             let time = timestamp
                 .as_ref()
-                .map(|t| format!(", time {}", one_line(t)));
-            let time = time.unwrap_or_default();
+                .map(|time| format!(", time {}", one_line(time)));
+            let (reset, time) = (reset_label(*reset), time.unwrap_or_default());
             format!(
-                "stream from {} ({key} → {value}{}{time})",
-                topics(from),
-                reset_label(*reset)
+                "stream from {} ({key} → {value}{reset}{time})",
+                topics(from)
             )
         }
         NodeKind::TableSource {
@@ -123,65 +171,26 @@ fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
             value,
             reset,
             store,
-        } => format!(
-            "table from {} ({key} → {value}{}) in store {}",
-            topic.name(),
-            reset_label(*reset),
-            plan.store(*store).name
-        ),
-        NodeKind::Filter {
-            predicate,
-            negate,
-            table,
-        } => format!(
-            "{}{} {}",
-            if *negate { "filterNot" } else { "filter" },
-            of_table(*table),
-            one_line(predicate)
-        ),
-        NodeKind::Map { key, value, table } => {
-            let parts = [("key", key), ("value", value)];
-            let parts = parts.into_iter().filter_map(|(part, expression)| {
-                Some(format!("{part} = {}", one_line(expression.as_ref()?)))
-            });
+        } => {
+            let (topic, reset) = (topic.name(), reset_label(*reset));
+            let store = &plan.store(*store).name;
+            format!("table from {topic} ({key} → {value}{reset}) in store {store}")
+        }
+        _ => String::new(),
+    }
+}
+
+fn describe_aggregation(aggregation: &Aggregation) -> String {
+    match aggregation {
+        Aggregation::Count => "count".to_owned(),
+        Aggregation::Reduce(update) => format!("reduce {}", one_line(update)),
+        Aggregation::Aggregate { initial, update } => {
             format!(
-                "map{} {}",
-                of_table(*table),
-                parts.collect::<Vec<_>>().join(", ")
+                "aggregate from {} by {}",
+                one_line(initial),
+                one_line(update)
             )
         }
-        NodeKind::Peek { message } => match message {
-            Some(message) => format!("peek {}", one_line(message)),
-            None => "peek".to_owned(),
-        },
-        NodeKind::Merge => "pass on".to_owned(),
-        NodeKind::Split { predicates } => format!("split into {}", predicates.len()),
-        NodeKind::RepartitionSink { topic, key, value } => {
-            format!("repartition to {} ({key} → {value})", topic.name())
-        }
-        NodeKind::Aggregate { store, aggregation } => {
-            let what = match aggregation {
-                Aggregation::Count => "count".to_owned(),
-                Aggregation::Reduce(update) => format!("reduce {}", one_line(update)),
-                Aggregation::Aggregate { initial, update } => {
-                    format!(
-                        "aggregate from {} by {}",
-                        one_line(initial),
-                        one_line(update)
-                    )
-                }
-            };
-            format!("{what} in store {}", plan.store(*store).name)
-        }
-        NodeKind::StreamTableJoin { store, left, value } => format!(
-            "{} with store {} to {}",
-            if *left { "left join" } else { "join" },
-            plan.store(*store).name,
-            one_line(value)
-        ),
-        NodeKind::ToTable { store } => format!("table in store {}", plan.store(*store).name),
-        NodeKind::ToStream => "stream of the changes".to_owned(),
-        NodeKind::Sink { topic, key, value } => format!("write to {topic} ({key} → {value})"),
     }
 }
 

@@ -22,9 +22,9 @@ impl Plan {
         let mut problems = Problems::default();
         let mut counts = self.source_counts(partitions, &mut problems);
         if problems.is_empty() {
-            let meetings = meetings(self);
-            self.count_repartitions(&mut counts);
-            for meeting in &meetings {
+            let upstream = upstream(self);
+            self.count_repartitions(&upstream, &mut counts);
+            for meeting in &meetings(self, &upstream) {
                 self.check_meeting(meeting, &counts, &mut problems);
             }
         }
@@ -85,46 +85,52 @@ impl Plan {
 
     /// Adds the counts of the repartition topics. One may depend on another further up, so this goes
     /// on until nothing changes: counts only grow, and never beyond the largest source's.
-    fn count_repartitions(&self, counts: &mut BTreeMap<TopicRef, i32>) {
-        let parents = self.parents();
-        let mut origins: BTreeMap<TopicRef, BTreeSet<TopicRef>> = BTreeMap::new();
+    fn count_repartitions(
+        &self,
+        upstream: &[BTreeSet<TopicRef>],
+        counts: &mut BTreeMap<TopicRef, i32>,
+    ) {
+        let mut origins: BTreeMap<&TopicRef, &BTreeSet<TopicRef>> = BTreeMap::new();
         for node in &self.nodes {
             if let NodeKind::RepartitionSink { topic, .. } = &node.kind {
-                let origin = origins.entry(topic.clone()).or_default();
-                origin.extend(upstream(self, &parents, node.id));
+                origins.insert(topic, &upstream[node.id.0]);
             }
         }
-        let groups: Vec<&Vec<TopicRef>> = self
-            .subtopologies
-            .iter()
-            .flat_map(|s| &s.copartitioned)
-            .collect();
+        // Topics that must have one count: those that are joined, and each other one alone.
+        let mut groups: Vec<Vec<&TopicRef>> = Vec::new();
+        for group in self.subtopologies.iter().flat_map(|s| &s.copartitioned) {
+            groups.push(group.iter().collect());
+        }
+        let joined: BTreeSet<&TopicRef> = groups.iter().flatten().copied().collect();
+        groups.extend(
+            origins
+                .keys()
+                .filter(|topic| !joined.contains(*topic))
+                .map(|t| vec![*t]),
+        );
         loop {
-            let mut changed = false;
-            for (topic, origin) in &origins {
-                let alone = [topic.clone()];
-                let group = groups.iter().find(|group| group.contains(topic));
-                let group: &[TopicRef] = group.map_or(&alone, |group| group.as_slice());
-                let joined = group
-                    .iter()
-                    .filter(|topic| matches!(topic, TopicRef::External(_)));
-                let count = match joined.filter_map(|topic| counts.get(topic)).max() {
-                    Some(&count) => count,
-                    None => group
-                        .iter()
-                        .filter_map(|topic| origins.get(topic))
-                        .chain([origin])
-                        .flatten()
-                        .filter_map(|topic| counts.get(topic))
-                        .copied()
-                        .max()
-                        .unwrap_or(0),
+            let before = counts.len();
+            let mut grown = false;
+            for group in &groups {
+                let given = group.iter().filter(|topic| !origins.contains_key(*topic));
+                let of = |topic: &TopicRef| counts.get(topic).copied().unwrap_or(0);
+                let count = match given.map(|topic| of(topic)).max() {
+                    Some(count) => count,
+                    None => {
+                        let origins = group.iter().filter_map(|topic| origins.get(topic));
+                        origins
+                            .flat_map(|topics| topics.iter())
+                            .map(of)
+                            .max()
+                            .unwrap_or(0)
+                    }
                 };
-                if count > 0 && counts.insert(topic.clone(), count) != Some(count) {
-                    changed = true;
+                for topic in group.iter().filter(|topic| origins.contains_key(*topic)) {
+                    let old = counts.insert((*topic).clone(), count);
+                    grown |= old.is_some_and(|old| old < count);
                 }
             }
-            if !changed {
+            if counts.len() == before && !grown {
                 return;
             }
         }

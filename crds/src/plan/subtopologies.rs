@@ -33,10 +33,13 @@ pub(super) fn assign(plan: &mut Plan) {
             plan.stores[store.0].subtopology = id;
         }
     }
-    plan.subtopologies = (0..roots.len()).map(|id| subtopology(plan, id)).collect();
+    let meetings = meetings(plan, &upstream(plan));
+    plan.subtopologies = (0..roots.len())
+        .map(|id| subtopology(plan, id, &meetings))
+        .collect();
 }
 
-fn subtopology(plan: &Plan, id: usize) -> Subtopology {
+fn subtopology(plan: &Plan, id: usize, meetings: &[Meeting]) -> Subtopology {
     let nodes = plan.nodes.iter().filter(|node| node.subtopology == id);
     let mut sources: Vec<TopicRef> = nodes
         .clone()
@@ -50,19 +53,16 @@ fn subtopology(plan: &Plan, id: usize) -> Subtopology {
         nodes: nodes.map(|node| node.id).collect(),
         stores: stores.map(|store| store.id).collect(),
         sources,
-        copartitioned: copartitioned(plan, id),
+        copartitioned: copartitioned(meetings.iter().filter(|m| m.subtopology == id)),
     }
 }
 
 /// The topics that meet in each node which needs equal keys on equal partitions, groups that overlap
 /// made one.
-fn copartitioned(plan: &Plan, subtopology: usize) -> Vec<Vec<TopicRef>> {
+fn copartitioned<'m>(meetings: impl Iterator<Item = &'m Meeting>) -> Vec<Vec<TopicRef>> {
     let mut groups: Vec<BTreeSet<TopicRef>> = Vec::new();
-    for meeting in meetings(plan)
-        .into_iter()
-        .filter(|m| m.subtopology == subtopology)
-    {
-        let mut group = meeting.topics;
+    for meeting in meetings {
+        let mut group = meeting.topics.clone();
         groups.retain(|other| {
             let apart = group.is_disjoint(other);
             if !apart {
@@ -89,19 +89,22 @@ pub(super) struct Meeting {
 
 /// All nodes in which records of several topics meet by key: joins, and stores that are written from
 /// merged streams. (Kafka Streams asks only joins for equal partition counts; an aggregate over merged
-/// topics of unequal counts would have one key's value in two places.)
-pub(super) fn meetings(plan: &Plan) -> Vec<Meeting> {
-    let parents = plan.parents();
+/// topics of unequal counts would have one key's value in two places.) `upstream` is [`upstream`]'s.
+pub(super) fn meetings(plan: &Plan, upstream: &[BTreeSet<TopicRef>]) -> Vec<Meeting> {
+    let mut writers: Vec<Option<NodeId>> = vec![None; plan.stores.len()];
+    for node in plan.nodes.iter().filter(|node| node.kind.writes_store()) {
+        if let Some(store) = node.kind.store() {
+            writers[store.0] = Some(node.id);
+        }
+    }
     let mut found = Vec::new();
     for node in &plan.nodes {
         let Some(store) = node.kind.store() else {
             continue;
         };
-        let mut topics = upstream(plan, &parents, node.id);
-        for writer in &plan.nodes {
-            if writer.kind.writes_store() && writer.kind.store() == Some(store) {
-                topics.extend(upstream(plan, &parents, writer.id));
-            }
+        let mut topics = upstream[node.id.0].clone();
+        if let Some(writer) = writers[store.0] {
+            topics.extend(upstream[writer.0].iter().cloned());
         }
         if topics.len() > 1 {
             found.push(Meeting {
@@ -114,21 +117,19 @@ pub(super) fn meetings(plan: &Plan) -> Vec<Meeting> {
     found
 }
 
-/// The topics whose records reach a node without another topic between.
-pub(super) fn upstream(plan: &Plan, parents: &[Vec<NodeId>], node: NodeId) -> BTreeSet<TopicRef> {
-    let mut topics = BTreeSet::new();
-    let mut seen = BTreeSet::from([node]);
-    let mut open = vec![node];
-    while let Some(id) = open.pop() {
-        topics.extend(plan.node(id).kind.inputs().into_iter().cloned());
-        open.extend(
-            parents[id.0]
-                .iter()
-                .copied()
-                .filter(|parent| seen.insert(*parent)),
-        );
+/// The topics whose records reach each node without another topic between, by node. Nodes are in
+/// topological order, so one pass is enough.
+pub(super) fn upstream(plan: &Plan) -> Vec<BTreeSet<TopicRef>> {
+    let mut reached: Vec<BTreeSet<TopicRef>> = vec![BTreeSet::new(); plan.nodes.len()];
+    for node in &plan.nodes {
+        let mut topics = std::mem::take(&mut reached[node.id.0]);
+        topics.extend(node.kind.inputs().into_iter().cloned());
+        for child in &node.children {
+            reached[child.0].extend(topics.iter().cloned());
+        }
+        reached[node.id.0] = topics;
     }
-    topics
+    reached
 }
 
 /// Sets of nodes that grow together (union-find).

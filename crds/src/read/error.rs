@@ -82,6 +82,10 @@ pub(super) fn problem(error: &Error, path: &Path, tree: Option<&Tree>, places: &
                 _ => problem,
             }
         }
+        Error::QuotingRequired { value, .. } => {
+            let message = format!("`{value}` is a number or a truth value; a text is needed here");
+            Problem::new(path, message).help("put it in quotes")
+        }
         Error::NullIntoString { .. } => Problem::new(path, "expected a text, found nothing"),
         Error::InvalidScalar { ty, .. } => {
             let what = found.map(Tree::what).unwrap_or_default();

@@ -123,6 +123,27 @@ fn exchange_words(text: &str, at: &prop::sample::Index, by: &prop::sample::Index
     format!("{}{new}{}", &text[..start], &text[start + old.len()..])
 }
 
+#[test]
+fn a_chain_of_streams_beyond_all_bounds_is_refused_and_not_followed() {
+    let mut text =
+        "apiVersion: millrace.dev/v1alpha1\nkind: StreamApp\nmetadata: {name: long}\nspec:\n  \
+                    kafka: {bootstrapServers: 'kafka:9092'}\n  topology:\n    streams:\n      \
+                    s0: {topic: t}\n"
+            .to_owned();
+    for index in 1..20_000 {
+        text.push_str(&format!("      s{index}: {{from: s{}}}\n", index - 1));
+    }
+    let problems = read_documents(&text, "long.yaml").unwrap()[0]
+        .plan()
+        .unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0]
+            .message
+            .contains("20000 streams; the bounds are 0 to 100")
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 

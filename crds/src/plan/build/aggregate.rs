@@ -108,7 +108,12 @@ impl<'a> Builder<'a, '_> {
         ))
     }
 
-    pub(super) fn to_table(&mut self, at: &At<'_>, flow: Flow, step: &ToTable) -> Option<Flow> {
+    pub(super) fn table_of_stream(
+        &mut self,
+        at: &At<'_>,
+        flow: Flow,
+        step: &ToTable,
+    ) -> Option<Flow> {
         let formats = self.store_formats(&at.path.key("serdes"), &flow, &step.name, step.serdes)?;
         let name_path = at.path.key("name");
         let flow = match flow.rekeyed {

@@ -119,7 +119,7 @@ impl<'a> Builder<'a, '_> {
             Step::Join(join) => self.join(at, flow, join, false),
             Step::LeftJoin(join) => self.join(at, flow, join, true),
             Step::Split(split) => Some(self.split(at, flow, split)),
-            Step::ToTable(step) => self.to_table(at, flow, step),
+            Step::ToTable(step) => self.table_of_stream(at, flow, step),
             Step::ToStream(_) => {
                 let node = self.node(
                     &at.node_name(),
