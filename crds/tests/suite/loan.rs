@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use millrace_crds::plan::{Plan, describe};
+use millrace_crds::plan::{Aggregation, Expression, NodeKind, Plan};
 use millrace_crds::read::read_documents;
+use millrace_expr::{Bump, Value, json};
 
 fn plan_of(file: &str) -> Plan {
     let path = format!(
@@ -23,7 +24,6 @@ fn plan_of(file: &str) -> Plan {
 #[test]
 fn account_balances_is_one_subtopology_without_repartitioning() {
     let plan = plan_of("account-balances.yaml");
-    println!("{}", describe(&plan));
     assert_eq!(plan.subtopologies.len(), 1);
     assert_eq!(
         plan.stores[0].changelog,
@@ -38,7 +38,6 @@ fn account_balances_is_one_subtopology_without_repartitioning() {
 #[test]
 fn loan_evaluation_joins_requests_with_the_table_of_balances() {
     let plan = plan_of("loan-evaluation.yaml");
-    println!("{}", describe(&plan));
     assert_eq!(plan.subtopologies.len(), 1);
     assert_eq!(
         plan.stores[0].changelog,
@@ -49,4 +48,64 @@ fn loan_evaluation_joins_requests_with_the_table_of_balances() {
         .map(|topic| topic.name())
         .collect();
     assert_eq!(copartitioned, ["account-balances", "loan-requests"]);
+}
+
+/// The JSON text that an expression of the example gives for JSON inputs.
+fn evaluate(expression: &Expression, inputs: &[&str]) -> String {
+    let arena = Bump::new();
+    let values: Vec<Value<'_>> = inputs
+        .iter()
+        .map(|input| json::parse(input.as_bytes(), &arena).unwrap())
+        .collect();
+    let result = expression.expr.eval(&values, &arena).unwrap();
+    let mut text = Vec::new();
+    json::write(&result, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_balance_is_the_exact_sum_of_its_transactions() {
+    let plan = plan_of("account-balances.yaml");
+    let aggregation = plan.nodes.iter().find_map(|node| match &node.kind {
+        NodeKind::Aggregate {
+            aggregation: Aggregation::Aggregate { initial, update },
+            ..
+        } => Some((initial, update)),
+        _ => None,
+    });
+    let (initial, update) = aggregation.unwrap();
+    let mut balance = evaluate(initial, &[]);
+    for amount in ["0.10", "0.20", "12.30", "-2.60"] {
+        let transaction = format!("{{\"account\":\"001-00101\",\"amount\":{amount}}}");
+        balance = evaluate(update, &["\"001-00101\"", &transaction, &balance]);
+    }
+    assert_eq!(balance, r#"{"account":"001-00101","balance":10.00}"#);
+}
+
+#[test]
+fn a_loan_is_approved_rejected_or_rejected_for_want_of_an_account() {
+    let plan = plan_of("loan-evaluation.yaml");
+    let value = plan.nodes.iter().find_map(|node| match &node.kind {
+        NodeKind::StreamTableJoin { value, .. } => Some(value),
+        _ => None,
+    });
+    let verdict = |amount: &str, balance: &str| {
+        let request = format!("{{\"id\":\"7\",\"account\":\"001-00101\",\"amount\":{amount}}}");
+        evaluate(value.unwrap(), &["\"001-00101\"", &request, balance])
+    };
+    let balance = r#"{"account":"001-00101","balance":1234.56}"#;
+    assert_eq!(
+        verdict("100", balance),
+        r#"{"id":"7","account":"001-00101","amount":100,"balance":1234.56,"status":"approved","reason":"the balance covers the amount"}"#
+    );
+    assert_eq!(
+        verdict("90000", balance),
+        r#"{"id":"7","account":"001-00101","amount":90000,"balance":1234.56,"status":"rejected","reason":"the balance does not cover the amount"}"#
+    );
+    assert_eq!(
+        verdict("100", "null"),
+        r#"{"id":"7","account":"001-00101","amount":100,"balance":null,"status":"rejected","reason":"unknown account"}"#
+    );
+    assert!(verdict("1234.56", balance).contains("approved"));
+    assert!(verdict("1234.57", balance).contains("rejected"));
 }
