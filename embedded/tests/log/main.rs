@@ -4,6 +4,7 @@
 
 mod bounds;
 mod browse;
+mod exactly_once;
 mod faults;
 mod groups;
 mod journal;
