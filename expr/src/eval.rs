@@ -9,6 +9,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
 use crate::node::{At, Node};
+use crate::source::shortened;
 use crate::value::equal;
 use crate::{Decimal, EvalError, Type, Value};
 
@@ -24,6 +25,9 @@ pub use text::{MAX_PATTERN_BYTES, MAX_TEXT_BYTES};
 /// What one evaluation may cost: nodes evaluated inside comprehensions, plus the sizes of what text
 /// and list operations go through. A full budget takes some tens of milliseconds.
 pub const MAX_STEPS: usize = 1_000_000;
+
+/// Longest quotation of an expression in an error, in characters.
+const QUOTED_CHARACTERS: usize = 200;
 
 pub(crate) type Outcome<'r> = Result<Value<'r>, EvalError>;
 
@@ -42,7 +46,7 @@ impl<'r> Context<'_, 'r> {
     #[cold]
     #[inline(never)]
     fn error(&self, at: At, message: impl FnOnce(&str) -> String) -> EvalError {
-        EvalError::new(message(at.of(self.source)))
+        EvalError::new(message(&shortened(at.of(self.source), QUOTED_CHARACTERS)))
     }
 
     /// Takes steps from the budget.

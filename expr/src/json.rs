@@ -18,6 +18,7 @@ use bumpalo::Bump;
 use crate::Value;
 
 mod parse;
+mod plain;
 mod write;
 
 /// Deepest nesting of lists and objects that is read or written.

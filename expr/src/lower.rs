@@ -9,7 +9,7 @@ use cel::common::ast::{EntryExpr, Expr as Syntax, IdedEntryExpr, IdedExpr, Liter
 use crate::decimal::{neg, parse_decimal};
 use crate::node::{At, Constant, Node};
 use crate::parse::Tree;
-use crate::source::Span;
+use crate::source::{Span, shortened};
 use crate::{Bump, CompileError, Scope, Type, expr};
 
 mod call;
@@ -347,10 +347,7 @@ impl<'t> Lower<'t> {
     /// The text of a sub-expression in quotes, shortened where it is long.
     fn quote(&self, typed: &Typed) -> String {
         let text = self.tree.source.text(self.tree.source.balanced(typed.span));
-        match text.char_indices().nth(60) {
-            Some((end, _)) => format!("`{}…`", &text[..end]),
-            None => format!("`{text}`"),
-        }
+        format!("`{}`", shortened(text, 60))
     }
 }
 

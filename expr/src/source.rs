@@ -384,6 +384,15 @@ impl<'s> Source<'s> {
     }
 }
 
+/// A piece of source in one line, cut at so many characters.
+pub(crate) fn shortened(text: &str, characters: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// Length of the number literal at the start of `rest`, as generous as can be: the parser decides.
 fn number_length(rest: &str) -> usize {
     let bytes = rest.as_bytes();

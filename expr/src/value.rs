@@ -105,3 +105,15 @@ impl fmt::Display for Value<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+    use crate::EvalError;
+
+    #[test]
+    fn values_and_results_stay_three_words() {
+        assert_eq!(size_of::<Value<'_>>(), 24);
+        assert_eq!(size_of::<Result<Value<'_>, EvalError>>(), 24);
+    }
+}

@@ -462,6 +462,35 @@ fn work_is_bounded() {
     assert!(error.contains("exceeds 4194304 bytes"), "{error}");
 }
 
+/// The deepest trees that the limits allow are evaluated and dropped on a small stack.
+#[test]
+fn depth_is_bounded() {
+    let sources = [
+        "left.amount + ".repeat(498) + "1",
+        "left.flag == ".repeat(490) + "true",
+        "left".to_owned() + &".owner".repeat(990),
+        "[[1]]".to_owned() + &".map(x, x)".repeat(250),
+        "s".to_owned() + &".trim()".repeat(490),
+        "left.amount > 5 && ".repeat(330) + "true",
+        "left.amount < 5 ? 1 : ".repeat(60) + "2",
+        "(".repeat(60) + "n" + &" + 1)".repeat(60),
+    ];
+    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let evaluate = move || sources.map(|source| eval(&source).is_ok());
+    let results = small.spawn(evaluate).unwrap().join().unwrap();
+    assert_eq!(results, [true, false, false, true, true, true, true, true]);
+}
+
+#[test]
+fn a_quotation_in_an_error_is_one_short_line() {
+    let many = "left.amount,\n".repeat(100);
+    let error = eval(&format!("[{many} 1][1000]")).unwrap_err();
+    assert!(
+        error.chars().count() < 300 && !error.contains('\n'),
+        "{error}"
+    );
+}
+
 #[test]
 fn an_expression_is_shared_between_threads() {
     fn shared<T: Send + Sync + std::fmt::Debug>(_: &T) {}

@@ -3,6 +3,7 @@
 use bumpalo::Bump;
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 
+use super::plain::plain_length;
 use super::{JsonError, MAX_DEPTH};
 use crate::Value;
 use crate::decimal::{FirstFault, Number, scan_number};
@@ -227,23 +228,10 @@ impl<'r> Parser<'r> {
         }
     }
 
-    /// Moves to the next quote, backslash or control character, or to the end: 8 bytes a step.
+    /// Moves to the next quote, backslash or control character, or to the end.
     #[inline]
     fn skip_plain(&mut self) {
-        while let Some(chunk) = self.bytes[self.at..].first_chunk::<8>() {
-            let special = special_bytes(u64::from_le_bytes(*chunk));
-            if special != 0 {
-                self.at += special.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-        while self
-            .peek()
-            .is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-        {
-            self.at += 1;
-        }
+        self.at += plain_length(&self.bytes[self.at..]);
     }
 
     /// The rest of a string that starts at `start` and is plain up to here.
@@ -314,17 +302,4 @@ impl<'r> Parser<'r> {
         }
         Ok(value)
     }
-}
-
-/// Marks (by its highest bit) every byte of the word that is a quote, a backslash or a control
-/// character. Marks above the lowest may be wrong, by borrows; the lowest one is always right.
-#[inline]
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let zero_in = |w: u64| w.wrapping_sub(ONES) & !w & HIGHS;
-    let quote = zero_in(word ^ (ONES * b'"' as u64));
-    let backslash = zero_in(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    quote | backslash | control
 }

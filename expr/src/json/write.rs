@@ -1,5 +1,6 @@
 //! The writer.
 
+use super::plain::plain_length;
 use super::{JsonError, MAX_DEPTH};
 use crate::Value;
 use crate::decimal::write_decimal;
@@ -84,48 +85,39 @@ fn double(value: f64, out: &mut Vec<u8>) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// What stands behind the backslash for each ASCII character: 0 for none, `u` for `\u00XX`.
-const ESCAPES: [u8; 128] = {
-    let mut table = [0; 128];
-    let mut i = 0;
-    while i < 0x20 {
-        table[i] = b'u';
-        i += 1;
-    }
-    table[0x08] = b'b';
-    table[0x0c] = b'f';
-    table[b'\n' as usize] = b'n';
-    table[b'\r' as usize] = b'r';
-    table[b'\t' as usize] = b't';
-    table[b'"' as usize] = b'"';
-    table[b'\\' as usize] = b'\\';
-    table
-};
-
 fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut plain = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
-        let escape = if byte < 128 {
-            ESCAPES[byte as usize]
-        } else {
-            0
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = special.split_first() else {
+            break;
         };
-        if escape == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[plain..i]);
-        out.extend_from_slice(&[b'\\', escape]);
-        if escape == b'u' {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(b"00");
-            out.extend_from_slice(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
-        }
-        plain = i + 1;
+        escape(byte, out);
+        rest = behind;
     }
-    out.extend_from_slice(&bytes[plain..]);
     out.push(b'"');
+}
+
+/// A quote, a backslash or a control character, in its shortest form.
+#[cold]
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let letter = match byte {
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        b'"' | b'\\' => byte,
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', letter]);
 }
 
 /// A string of base64 (RFC 4648 §4, with padding).
