@@ -133,6 +133,7 @@ impl Publisher {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(WriteError::unknown("the publisher ended without an answer")),
             Err(_) => {
+                self.ready.store(false, Ordering::Release);
                 let message = format!("the log did not answer within {:?}", self.answer_within);
                 Err(if claim.take(Claim::GIVEN_UP) {
                     WriteError::not_written(message)

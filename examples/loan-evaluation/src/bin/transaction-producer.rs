@@ -15,6 +15,10 @@ const TICK: Duration = Duration::from_millis(20);
 /// Most transactions written in one go.
 const BATCH_LENGTH: usize = 1_000;
 
+/// How far the program catches up after the log was slow, in seconds of its rate; a longer standstill
+/// is not made up for.
+const CATCH_UP_SECONDS: f64 = 1.0;
+
 /// Time between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(3);
 
@@ -89,12 +93,14 @@ impl Producer {
         let mut behind = false;
         while self.done < count && !stop.wait(if behind { Duration::ZERO } else { TICK }) {
             let due = counted_from + (clock.elapsed().as_secs_f64() * rate) as u64;
-            let owed = usize::try_from(due.min(count).saturating_sub(self.done))?;
-            let length = owed.min(BATCH_LENGTH);
-            behind = owed > length;
-            if length > 0 && self.write(length, stop)? {
-                // Time spent waiting for the log is not made up for.
+            let owed = due.min(count).saturating_sub(self.done);
+            if owed as f64 > rate * CATCH_UP_SECONDS {
                 (clock, counted_from) = (Instant::now(), self.done);
+            }
+            let length = usize::try_from(owed)?.min(BATCH_LENGTH);
+            behind = owed > length as u64;
+            if length > 0 {
+                self.write(length, stop)?;
             }
             if reported.elapsed() >= PROGRESS_INTERVAL {
                 reported = Instant::now();
@@ -105,14 +111,12 @@ impl Producer {
     }
 
     /// Writes the next transactions, again and again until that succeeds or the program is stopped.
-    /// Tells whether it had to wait.
-    fn write(&mut self, length: usize, stop: &mut Stop) -> anyhow::Result<bool> {
+    fn write(&mut self, length: usize, stop: &mut Stop) -> anyhow::Result<()> {
         let batch: Vec<Transaction> = self.transactions.by_ref().take(length).collect();
         let records = batch
             .iter()
             .map(|transaction| Record::new(transaction.account.as_str(), transaction))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut waited = false;
         loop {
             let written = self
                 .log
@@ -127,21 +131,19 @@ impl Producer {
                         "{} {error}; {length} transactions may be written or not",
                         self.paint.yellow("unknown:")
                     );
-                    waited = true;
                     break;
                 }
                 Err(error) => {
                     println!("{} {error}; trying again", self.paint.yellow("waiting:"));
-                    waited = true;
                     if stop.wait(RETRY_PAUSE) {
-                        return Ok(waited);
+                        return Ok(());
                     }
                 }
             }
         }
         self.done += length as u64;
         self.last = batch.into_iter().next_back();
-        Ok(waited)
+        Ok(())
     }
 
     fn report(&self) {
