@@ -68,7 +68,12 @@ pub struct Error {
 impl Error {
     /// An error of a call that concerns no single partition.
     pub fn new(kind: ErrorKind, operation: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, operation: operation.into(), partition: None, message: message.into() }
+        Self {
+            kind,
+            operation: operation.into(),
+            partition: None,
+            message: message.into(),
+        }
     }
 
     /// The same error, naming the partition it happened on.

@@ -12,13 +12,25 @@
 //!               └───── producer(..) ──► RecordSink     transactions, sends, acknowledged offsets
 //! ```
 
+mod admin;
+mod classify;
+mod cluster;
+mod config;
 pub mod error;
+mod group;
+mod leave;
 pub mod log;
+mod native;
+pub mod partitioner;
+mod reader;
 pub mod record;
+mod sink;
 
+pub use cluster::KafkaCluster;
+pub use config::KafkaConfig;
 pub use error::{Error, ErrorKind, Result};
 pub use log::{
-    Admin, Cluster, CommittedOffset, ConsumerOptions, Guarantee, GroupConsumer, GroupMetadata,
+    Admin, Cluster, CommittedOffset, ConsumerOptions, GroupConsumer, GroupMetadata, Guarantee,
     OutRecord, PartitionAssignment, ProducerOptions, Rebalance, RecordSink, RecordSource,
     SourceEvent, StartOffset, TopicHandle, TopicInfo, TopicSpec,
 };

@@ -15,7 +15,10 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// `topic-partition`, as Kafka's tools print it.
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 
@@ -138,7 +141,10 @@ mod tests {
         buf.push("a", None);
         buf.push("", Some(b""));
         let read: Vec<_> = buf.as_headers().iter().collect();
-        assert_eq!(read, vec![("a", Some(&b"1"[..])), ("a", None), ("", Some(&b""[..]))]);
+        assert_eq!(
+            read,
+            vec![("a", Some(&b"1"[..])), ("a", None), ("", Some(&b""[..]))]
+        );
     }
 
     #[test]

@@ -1,0 +1,181 @@
+//! Brokers that die or freeze.
+
+use std::time::{Duration, Instant};
+
+use millrace_kafka::{
+    Cluster, ErrorKind, Guarantee, KafkaCluster, KafkaConfig, RecordSink, StartOffset,
+};
+use millrace_tests::broker::Broker;
+
+use crate::support::*;
+
+#[test]
+fn commits_over_broker_restarts_are_all_or_nothing_and_never_lie() {
+    let broker = Broker::start().unwrap();
+    let cluster = cluster_on(&broker);
+    let name = topic(&cluster, "restart", 1);
+    let mut sink = transactional(&cluster, "restart");
+    let (mut committed, mut unknown, mut aborted) = (Vec::new(), Vec::new(), Vec::new());
+    std::thread::scope(|scope| {
+        let restarts = scope.spawn(|| {
+            for round in 0..3 {
+                std::thread::sleep(Duration::from_millis(700));
+                if round == 1 {
+                    broker.stop().unwrap()
+                } else {
+                    broker.kill().unwrap()
+                }
+                broker.restart().unwrap();
+            }
+        });
+        let mut number = 0;
+        while !restarts.is_finished() || committed.len() < 3 {
+            number += 1;
+            match one_transaction(&mut *sink, &name, number) {
+                Ok(()) => committed.push(number),
+                Err(error) => {
+                    println!("transaction {number}: {:?}: {error}", error.kind);
+                    if error.kind == ErrorKind::Abort && sink.abort().is_ok() {
+                        aborted.push(number);
+                        continue;
+                    }
+                    unknown.push(number);
+                    // As the engine: a new producer settles the old one's transaction.
+                    sink = producer(&cluster, Some("restart"));
+                    while let Err(error) = sink.init_transactions() {
+                        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+                    }
+                }
+            }
+        }
+        restarts.join().unwrap();
+    });
+    println!(
+        "{} committed, unknown {unknown:?}, aborted {aborted:?}",
+        committed.len()
+    );
+    let mut reader = cluster.reader("restart").unwrap();
+    reader
+        .assign(&[at(&name, 0, 0, StartOffset::Earliest)])
+        .unwrap();
+    let events = poll_to_end(&mut *reader, 0);
+    let read = values(&events, 0);
+    for number in &committed {
+        assert_eq!(
+            count(&read, *number),
+            10,
+            "transaction {number} was committed"
+        );
+    }
+    for number in &aborted {
+        assert_eq!(count(&read, *number), 0, "transaction {number} was aborted");
+    }
+    for number in &unknown {
+        assert!(
+            matches!(count(&read, *number), 0 | 10),
+            "transaction {number} is all or nothing"
+        );
+    }
+}
+
+fn count(read: &[String], number: u32) -> usize {
+    read.iter()
+        .filter(|value| **value == number.to_string())
+        .count()
+}
+
+fn one_transaction(
+    sink: &mut dyn RecordSink,
+    topic: &str,
+    number: u32,
+) -> millrace_kafka::Result<()> {
+    sink.begin()?;
+    for _ in 0..10 {
+        send(sink, topic, 0, number.to_string().as_bytes());
+    }
+    sink.flush()?;
+    sink.commit()
+}
+
+#[test]
+fn a_commit_that_nobody_answers_is_unknown_within_the_transaction_timeout() {
+    let broker = Broker::start().unwrap();
+    let mut config = KafkaConfig::new(broker.bootstrap(), Guarantee::ExactlyOnce);
+    config.transaction_timeout = Duration::from_secs(3);
+    let cluster = KafkaCluster::new(config).unwrap();
+    let name = topic(&cluster, "frozen", 1);
+    let mut sink = transactional(&cluster, "frozen");
+    sink.begin().unwrap();
+    send(&mut *sink, &name, 0, b"x");
+    sink.flush().unwrap();
+    broker.freeze().unwrap();
+    let start = Instant::now();
+    let error = sink.commit().unwrap_err();
+    println!(
+        "a frozen broker: {:?} after {:?}: {error}",
+        error.kind,
+        start.elapsed()
+    );
+    assert_eq!(error.kind, ErrorKind::Unknown, "{error}");
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    let start = Instant::now();
+    drop(sink);
+    println!("dropping its producer took {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    broker.thaw().unwrap();
+    let mut sink = transactional(&cluster, "frozen");
+    sink.begin().unwrap();
+    send(&mut *sink, &name, 0, b"y");
+    sink.commit().unwrap();
+}
+
+#[test]
+fn readers_and_members_outlive_a_broker_restart() {
+    let broker = Broker::start().unwrap();
+    let cluster = cluster_on(&broker);
+    let tasks = topic(&cluster, "outlive-tasks", 2);
+    let input = topic(&cluster, "outlive-input", 1);
+    write(&cluster, &input, 0, &["before"]);
+    let mut member = TestMember::join(&cluster, "outlive", &tasks, "00000-000");
+    settle(&mut [&mut member], |m| own_all(m, 2));
+    member
+        .consumer
+        .assign(&[at(&input, 0, 0, StartOffset::Earliest)])
+        .unwrap();
+    assert_eq!(
+        values(&poll_to_end(&mut *member.consumer, 0), 0),
+        ["before"]
+    );
+
+    broker.kill().unwrap();
+    std::thread::scope(|scope| {
+        let restart = scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(1));
+            broker.restart().unwrap();
+        });
+        // A restart may last longer than the session: then the tasks are lost, and come back.
+        while !restart.is_finished() {
+            member.step();
+        }
+    });
+    write(&cluster, &input, 0, &["after"]);
+    let events = poll_until(&mut *member.consumer, |events| {
+        !values(events, 0).is_empty()
+    });
+    assert_eq!(values(&events, 0), ["after"]);
+    settle(&mut [&mut member], |m| {
+        own_all(m, 2) && m[0].consumer.group_metadata().is_ok()
+    });
+    member
+        .consumer
+        .commit(&[(tp(&input, 0), offset(2))])
+        .unwrap();
+}
