@@ -1,0 +1,94 @@
+//! The command line.
+
+mod check;
+mod dev;
+mod input;
+mod run;
+mod service;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Exit code of a command that did what it is for and found something wrong, or failed.
+const FAILED: u8 = 1;
+
+/// Runs stream applications on Kafka: tables, joins and aggregations with state that survives every
+/// crash.
+#[derive(Parser)]
+#[command(name = "millrace-worker", version, after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Least severe log lines to print: error, warn, info, debug, trace; or a filter such as
+    /// `info,millrace_worker::runtime=debug`.
+    #[arg(long, global = true, env = "MILLRACE_LOG", default_value = "info")]
+    log: String,
+
+    /// Form of log lines on standard error.
+    #[arg(long, global = true, env = "MILLRACE_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+const EXAMPLES: &str = "Examples:
+  millrace-worker check examples/loan-evaluation/*.yaml
+  millrace-worker describe examples/loan-evaluation/loan-evaluation.yaml --format mermaid
+  millrace-worker dev examples/loan-evaluation
+  millrace-worker run --file loan-evaluation.yaml --bootstrap-servers kafka:9092 --state-dir /data";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one StreamApp against Kafka, until SIGTERM or SIGINT.
+    Run(run::RunArgs),
+    /// Run all StreamApps of a folder in this process, without Kafka.
+    Dev(dev::DevArgs),
+    /// Check StreamApps and say what is wrong with them.
+    Check(check::CheckArgs),
+    /// Show the subtopologies, stores and topics of StreamApps.
+    Describe(check::DescribeArgs),
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> ExitCode {
+    if let Err(message) = start_logging(&args.log, args.log_format) {
+        eprintln!("{message}");
+        return ExitCode::from(2);
+    }
+    let result = match args.command {
+        Command::Run(args) => run::run(&args),
+        Command::Dev(args) => dev::dev(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Describe(args) => check::describe(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| format!("--log {filter}: {error}; try `info` or `debug`"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

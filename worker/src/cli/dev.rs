@@ -1,0 +1,149 @@
+//! `dev`: all StreamApps of a folder in one process, on the embedded log.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, SystemClock as LogClock};
+use millrace_kafka::{Cluster, TopicSpec};
+use millrace_worker::app::AppOptions;
+use millrace_worker::clock::SystemClock;
+use millrace_worker::config::WorkerConfig;
+use millrace_worker::http::topics;
+use millrace_worker::state::StateMemory;
+use millrace_worker::topics::external_topics;
+
+use super::input::{self, Overrides, Planned};
+use super::service;
+
+/// Arguments of `dev`.
+#[derive(Args)]
+pub struct DevArgs {
+    /// Files or folders of StreamApps.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Keeps topics and state in this directory over restarts. Default: in memory, state in a
+    /// temporary directory that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Partitions of the topics that the StreamApps read and write.
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(i32).range(1..=1000))]
+    partitions: i32,
+    /// Address for topics, health, status, metrics and stores.
+    #[arg(long, env = "MILLRACE_HTTP", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+}
+
+/// A directory that is removed at the end, if it is ours.
+struct StateDir {
+    path: PathBuf,
+    remove: bool,
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        if self.remove {
+            let _gone = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn state_dir(data: Option<&Path>) -> StateDir {
+    match data {
+        Some(data) => StateDir { path: data.join("state"), remove: false },
+        None => {
+            let name = format!("millrace-dev-{}", std::process::id());
+            StateDir { path: std::env::temp_dir().join(name), remove: true }
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn dev(args: &DevArgs) -> Result<(), String> {
+    let mut apps = Vec::new();
+    for file in input::files(&args.paths)? {
+        apps.extend(input::load(&file, &Overrides::default())?);
+    }
+    if apps.is_empty() {
+        return Err("there is no StreamApp in these files".to_owned());
+    }
+    refuse_same_id(&apps)?;
+    let options = EmbeddedOptions::default();
+    let cluster = match &args.data {
+        None => EmbeddedCluster::in_memory(options, LogClock::new()),
+        Some(data) => EmbeddedCluster::open(&data.join("log"), options, LogClock::new())
+            .map_err(|error| error.to_string())?,
+    };
+    create_topics(&cluster, &apps, args.partitions)?;
+    let state = state_dir(args.data.as_deref());
+    let memory = StateMemory::new(None);
+    let names: Vec<String> = apps.iter().map(|app| app.plan.application_id.clone()).collect();
+    let options = apps
+        .into_iter()
+        .map(|app| {
+            let mut config = WorkerConfig::new(&app.document.app, 0, state.path.clone());
+            // One process stands for all replicas.
+            config.replicas = 1;
+            AppOptions {
+                config,
+                plan: Arc::new(app.plan),
+                cluster: Arc::new(cluster.clone()),
+                clock: Arc::new(SystemClock),
+                memory: memory.clone(),
+            }
+        })
+        .collect();
+    let address = args.http;
+    service::serve(options, address, topics::router(cluster), || announce(&names, address))
+}
+
+#[allow(clippy::print_stdout)]
+fn announce(names: &[String], address: SocketAddr) {
+    println!("running {} on the embedded log", names.join(", "));
+    println!("  topics   http://{address}/topics");
+    println!("  status   http://{address}/status");
+    println!("  stores   http://{address}/stores/STORE/KEY");
+}
+
+fn refuse_same_id(apps: &[Planned]) -> Result<(), String> {
+    let mut seen = BTreeMap::new();
+    for app in apps {
+        let name = app.document.app.metadata.name.clone().unwrap_or_default();
+        if let Some(other) = seen.insert(app.plan.application_id.clone(), name.clone()) {
+            return Err(format!(
+                "StreamApps {other} and {name} have the same application id {}: they would share \
+                 topics, offsets and state; give one another spec.applicationId",
+                app.plan.application_id
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Creates the topics that the StreamApps read and write: there is nobody else here to do it.
+fn create_topics(
+    cluster: &EmbeddedCluster,
+    apps: &[Planned],
+    partitions: i32,
+) -> Result<(), String> {
+    let mut names = Vec::new();
+    for app in apps {
+        let (sources, sinks) = external_topics(&app.plan);
+        names.extend(sources.into_iter().chain(sinks));
+    }
+    names.sort_unstable();
+    names.dedup();
+    let specs: Vec<TopicSpec> = names
+        .into_iter()
+        .map(|name| TopicSpec {
+            name: name.to_owned(),
+            partitions,
+            replication_factor: -1,
+            configs: BTreeMap::new(),
+        })
+        .collect();
+    let admin = cluster.admin().map_err(|error| error.to_string())?;
+    admin.create_topics(&specs).map_err(|error| error.to_string())
+}

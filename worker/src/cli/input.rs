@@ -1,0 +1,134 @@
+//! StreamApps from files and folders, with the command line's values put in.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use millrace_crds::plan::Plan;
+use millrace_crds::read::{Document, read_documents};
+use millrace_crds::stream_app::Threads;
+use millrace_crds::topology::SerdeName;
+
+/// Values that take the place of the StreamApp's own; named as Kafka Streams names them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Overrides {
+    /// application.id: consumer group and prefix of internal topics.
+    #[arg(long, env = "APPLICATION_ID", value_name = "ID")]
+    pub application_id: Option<String>,
+    /// bootstrap.servers: Kafka's addresses, `host:port`, several separated by commas.
+    #[arg(long, env = "BOOTSTRAP_SERVERS", value_name = "ADDRESSES")]
+    pub bootstrap_servers: Option<String>,
+    /// default.key.serde: format of keys where none is named.
+    #[arg(long, env = "DEFAULT_KEY_SERDE", value_enum, value_name = "SERDE")]
+    pub default_key_serde: Option<SerdeArg>,
+    /// default.value.serde: format of values where none is named.
+    #[arg(long, env = "DEFAULT_VALUE_SERDE", value_enum, value_name = "SERDE")]
+    pub default_value_serde: Option<SerdeArg>,
+    /// num.stream.threads: stream threads of this process.
+    #[arg(long, env = "NUM_STREAM_THREADS", value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=100))]
+    pub num_stream_threads: Option<i32>,
+}
+
+/// A serde by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[allow(missing_docs)]
+pub enum SerdeArg {
+    Bytes,
+    String,
+    Json,
+    Int,
+    Long,
+    Double,
+    Decimal,
+}
+
+impl From<SerdeArg> for SerdeName {
+    fn from(serde: SerdeArg) -> Self {
+        match serde {
+            SerdeArg::Bytes => Self::Bytes,
+            SerdeArg::String => Self::String,
+            SerdeArg::Json => Self::Json,
+            SerdeArg::Int => Self::Int,
+            SerdeArg::Long => Self::Long,
+            SerdeArg::Double => Self::Double,
+            SerdeArg::Decimal => Self::Decimal,
+        }
+    }
+}
+
+impl Overrides {
+    fn apply(&self, document: &mut Document) {
+        let spec = &mut document.app.spec;
+        if let Some(id) = &self.application_id {
+            spec.application_id = Some(id.clone());
+        }
+        if let Some(servers) = &self.bootstrap_servers {
+            spec.kafka.bootstrap_servers.clone_from(servers);
+        }
+        if let Some(serde) = self.default_key_serde {
+            spec.defaults.key = serde.into();
+        }
+        if let Some(serde) = self.default_value_serde {
+            spec.defaults.value = serde.into();
+        }
+        if let Some(threads) = self.num_stream_threads {
+            spec.threads = Threads::Count(threads);
+        }
+    }
+}
+
+/// Files a command reads: those named, and all `.yaml` and `.yml` files of a named folder, by name.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path)
+            .map_err(|error| format!("could not read folder {}: {error}", path.display()))?;
+        let mut found: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|file| {
+                file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+            })
+            .collect();
+        if found.is_empty() {
+            return Err(format!("folder {} has no .yaml files", path.display()));
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
+
+/// A StreamApp and its plan.
+pub struct Planned {
+    /// The StreamApp, overrides put in.
+    pub document: Document,
+    /// Its plan.
+    pub plan: Plan,
+}
+
+/// Reads and plans all StreamApps of a file; the error has all problems, a paragraph each.
+pub fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, String> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("could not read {name}: {error}"))?;
+    let documents = read_documents(&text, &name).map_err(|problems| paragraphs(&problems))?;
+    let mut planned = Vec::new();
+    let mut failures = Vec::new();
+    for mut document in documents {
+        overrides.apply(&mut document);
+        match document.plan() {
+            Ok(plan) => planned.push(Planned { document, plan }),
+            Err(problems) => failures.push(paragraphs(&problems)),
+        }
+    }
+    if failures.is_empty() { Ok(planned) } else { Err(failures.join("\n")) }
+}
+
+fn paragraphs(problems: &[millrace_crds::Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

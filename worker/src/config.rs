@@ -1,0 +1,153 @@
+//! What a worker runs: the StreamApp's settings (flags and environment are put
+//! into the StreamApp before it is planned), in the engine's own units.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use millrace_crds::stream_app::{ErrorPolicy, ProcessingGuarantee, StreamApp, Threads};
+use millrace_kafka::Guarantee;
+
+use crate::state::db::FlushBound;
+
+/// What is done with a record that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// To the dead-letter topic, in the same transaction.
+    DeadLetter,
+    /// The application stops before it.
+    Stop,
+}
+
+impl From<ErrorPolicy> for Policy {
+    fn from(policy: ErrorPolicy) -> Self {
+        match policy {
+            ErrorPolicy::DeadLetter => Self::DeadLetter,
+            ErrorPolicy::Stop => Self::Stop,
+        }
+    }
+}
+
+/// Policies by stage (KIP-1033).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorPolicies {
+    /// Bytes that are not of the source's format.
+    pub deserialization: Policy,
+    /// Expressions without a result.
+    pub processing: Policy,
+    /// Outputs that cannot be written.
+    pub production: Policy,
+}
+
+/// Uncommitted writes of one thread before it commits early.
+pub const OVERLAY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Settings of the engine, the same for all threads.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Consumer group, prefix of internal topics and transactional ids.
+    pub application_id: String,
+    /// This process's number among its peers: the StatefulSet's ordinal.
+    pub ordinal: u32,
+    /// Exactly once or at least once.
+    pub guarantee: Guarantee,
+    /// Time between commits.
+    pub commit_interval: Duration,
+    /// `max.task.idle.ms` (KIP-695); −1 never waits.
+    pub max_task_idle_ms: i64,
+    /// Records per input partition before its fetching stops.
+    pub buffered_records_max: usize,
+    /// When committed state goes to disk.
+    pub flush: FlushBound,
+    /// What is done with records that fail.
+    pub errors: ErrorPolicies,
+    /// Where they go.
+    pub dead_letter_topic: String,
+    /// Directory of the local state; the application's own is below it.
+    pub state_dir: PathBuf,
+    /// Copies of internal topics that the worker creates; −1 is the cluster's default.
+    pub replication_factor: i32,
+}
+
+/// A worker's settings: the engine's, and those around it.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// The engine's.
+    pub engine: EngineConfig,
+    /// Stream threads; `None` is `auto`: one per task, divided over the replicas.
+    pub threads: Option<usize>,
+    /// Number of worker processes, for `auto`.
+    pub replicas: usize,
+    /// Kafka's addresses.
+    pub bootstrap_servers: String,
+    /// Kafka client properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+fn at_least(value: i64, least: i64) -> u64 {
+    u64::try_from(value.max(least)).unwrap_or_default()
+}
+
+impl WorkerConfig {
+    /// Settings of a StreamApp that [`millrace_crds::plan`] has accepted (ranges are checked there).
+    pub fn new(app: &StreamApp, ordinal: u32, state_dir: PathBuf) -> Self {
+        let spec = &app.spec;
+        let application_id = app.application_id().to_owned();
+        let dead_letter_topic = spec
+            .errors
+            .dead_letter_topic
+            .clone()
+            .unwrap_or_else(|| format!("{application_id}-dead-letter"));
+        let engine = EngineConfig {
+            ordinal,
+            guarantee: match spec.processing_guarantee {
+                ProcessingGuarantee::ExactlyOnceV2 => Guarantee::ExactlyOnce,
+                ProcessingGuarantee::AtLeastOnce => Guarantee::AtLeastOnce,
+            },
+            commit_interval: Duration::from_millis(at_least(spec.commit_interval_ms(), 1)),
+            max_task_idle_ms: spec.max_task_idle_ms,
+            buffered_records_max: usize::try_from(spec.buffered_records_per_partition)
+                .unwrap_or(1)
+                .max(1),
+            flush: FlushBound {
+                records: at_least(spec.state.flush.records, 1),
+                interval_ms: at_least(spec.state.flush.interval_ms, 1),
+            },
+            errors: ErrorPolicies {
+                deserialization: spec.errors.deserialization.into(),
+                processing: spec.errors.processing.into(),
+                production: spec.errors.production.into(),
+            },
+            dead_letter_topic,
+            state_dir,
+            replication_factor: -1,
+            application_id,
+        };
+        let threads = match spec.threads {
+            Threads::Auto => None,
+            Threads::Count(count) => usize::try_from(count).ok(),
+        };
+        Self {
+            engine,
+            threads,
+            replicas: usize::try_from(spec.replicas).unwrap_or(1).max(1),
+            bootstrap_servers: spec.kafka.bootstrap_servers.clone(),
+            properties: spec.kafka.properties.clone(),
+        }
+    }
+
+    /// Largest record the producer takes, bytes (`message.max.bytes`).
+    pub fn record_bytes_max(&self) -> usize {
+        self.properties
+            .get("message.max.bytes")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(crate::topics::PRODUCER_RECORD_BYTES_MAX)
+    }
+
+    /// Stream threads of this process for so many tasks: ceil(tasks ÷ replicas) under `auto`.
+    pub fn thread_count(&self, tasks: usize) -> usize {
+        /// A thread has a producer, a consumer and their sockets: more than this is a mistake.
+        const AUTO_MAX: usize = 64;
+        self.threads.unwrap_or_else(|| tasks.div_ceil(self.replicas).clamp(1, AUTO_MAX))
+    }
+}

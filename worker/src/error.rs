@@ -1,0 +1,126 @@
+//! What stops a stream thread, sorted by what it does next.
+
+use millrace_kafka::ErrorKind;
+
+use crate::state::StateError;
+
+/// An error that a single record cannot be blamed for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The log failed; [`millrace_kafka::Error::kind`] says what to do.
+    #[error(transparent)]
+    Log(#[from] millrace_kafka::Error),
+    /// The local state failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A record failed and the policy for its stage is to stop.
+    #[error(
+        "stopped by a record that could not be processed ({topic}-{partition} at offset {offset}, \
+         {node}): {message}; mend the input or the expression, or set `spec.errors` to deadLetter"
+    )]
+    PoisonRecord {
+        /// Input topic.
+        topic: String,
+        /// Input partition.
+        partition: i32,
+        /// Input offset.
+        offset: i64,
+        /// Node and field path.
+        node: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// State or changelog exists, but the group's offsets are gone.
+    #[error(
+        "the committed offsets of group {group} for {partitions} are gone (offsets.retention.minutes \
+         passed, or the group was deleted), but its state is there: starting over would count input \
+         twice. Set the group's offsets by hand, or delete the application's changelog topics and \
+         state to start from nothing"
+    )]
+    OffsetsLost {
+        /// Application id.
+        group: String,
+        /// Input partitions without offsets.
+        partitions: String,
+    },
+    /// Topics are missing or do not fit the topology.
+    #[error("{0}")]
+    Topics(String),
+    /// The operating system refused a thread.
+    #[error("could not {0}")]
+    Thread(String),
+    /// A stream thread panicked: a defect of the engine, or of a custom processor.
+    #[error("stream thread {thread} panicked: {message}")]
+    Panicked {
+        /// Thread name.
+        thread: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// The same trouble came back too often in a row.
+    #[error("gave up after {attempts} attempts without a commit; the last: {last}")]
+    GaveUp {
+        /// Attempts made.
+        attempts: u32,
+        /// The last error.
+        last: Box<EngineError>,
+    },
+}
+
+/// What a stream thread does about an error (the four outcomes of the task layer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Another member owns the tasks: close them without commit and join again.
+    Migrated,
+    /// The transaction is lost or of unknown outcome: new producer, tasks restored and rewound.
+    Corrupted,
+    /// Nothing happened: try again.
+    Retry,
+    /// The thread ends.
+    Fatal,
+}
+
+impl EngineError {
+    /// What to do about it.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Log(error) => match error.kind {
+                ErrorKind::Fenced => Outcome::Migrated,
+                ErrorKind::Abort | ErrorKind::Unknown => Outcome::Corrupted,
+                ErrorKind::Unavailable => Outcome::Retry,
+                ErrorKind::TooLarge
+                | ErrorKind::UnknownTopic
+                | ErrorKind::OffsetOutOfRange
+                | ErrorKind::Denied
+                | ErrorKind::Config
+                | ErrorKind::Fatal => Outcome::Fatal,
+            },
+            Self::State(_)
+            | Self::PoisonRecord { .. }
+            | Self::OffsetsLost { .. }
+            | Self::Topics(_)
+            | Self::Thread(_)
+            | Self::Panicked { .. }
+            | Self::GaveUp { .. } => Outcome::Fatal,
+        }
+    }
+
+    /// Stable PascalCase name: metric label, log field, later the operator's condition reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Log(error) => error.kind.reason(),
+            Self::State(error) => match error.kind {
+                crate::state::StateErrorKind::Locked => "StateLocked",
+                crate::state::StateErrorKind::DiskFull => "DiskFull",
+                crate::state::StateErrorKind::Corrupt => "StateCorrupt",
+                crate::state::StateErrorKind::Other => "StateFailed",
+            },
+            Self::PoisonRecord { .. } => "PoisonRecord",
+            Self::OffsetsLost { .. } => "OffsetsLost",
+            Self::Topics(_) => "TopicsMismatch",
+            Self::Thread(_) => "ThreadFailed",
+            Self::Panicked { .. } => "Panicked",
+            Self::GaveUp { .. } => "GaveUp",
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `/status`: what runs here and how far it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::response::Response;
+use millrace_kafka::TopicPartition;
+use serde::Serialize;
+
+use super::{HttpState, json_text};
+use crate::app::{AppShared, Phase};
+use crate::status::{InputSnapshot, TaskSnapshot};
+
+/// Watermarks are asked for at most this often, however often status and metrics are read.
+const LAG_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Lag of each input partition: records after the position. Unknown (absent) is not zero.
+pub(super) type Lags = Arc<HashMap<TopicPartition, i64>>;
+
+/// The last lags looked up, by application.
+#[derive(Default)]
+pub(super) struct LagCache {
+    lags: Mutex<HashMap<String, (Instant, Lags)>>,
+}
+
+impl LagCache {
+    /// Lags of an application's running inputs. Blocks for as long as the log takes to answer.
+    pub(super) fn get(&self, app: &AppShared) -> Lags {
+        let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = &app.plan.application_id;
+        if let Some((looked_up, known)) = lags.get(name)
+            && looked_up.elapsed() < LAG_AGE_MAX
+        {
+            return Arc::clone(known);
+        }
+        let fresh = Arc::new(look_up(app));
+        lags.insert(name.clone(), (Instant::now(), Arc::clone(&fresh)));
+        fresh
+    }
+}
+
+fn look_up(app: &AppShared) -> HashMap<TopicPartition, i64> {
+    let inputs: Vec<InputSnapshot> = app
+        .threads()
+        .iter()
+        .flat_map(|thread| thread.snapshot().tasks.clone())
+        .flat_map(|task| task.inputs)
+        .collect();
+    let (done, behind): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| input.caught_up);
+    // Trailing transaction markers are after the position and are no lag: "caught up" knows.
+    let mut lags: HashMap<_, _> = done.into_iter().map(|input| (input.partition, 0)).collect();
+    let partitions: Vec<_> = behind.iter().map(|input| input.partition.clone()).collect();
+    if partitions.is_empty() {
+        return lags;
+    }
+    match app.admin.watermarks(&partitions) {
+        Ok(watermarks) => {
+            for (input, (_, high)) in behind.into_iter().zip(watermarks) {
+                lags.insert(input.partition, (high - input.position).max(0));
+            }
+        }
+        Err(error) => tracing::debug!(%error, "lag is unknown"),
+    }
+    lags
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusBody {
+    applications: Vec<AppBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AppBody {
+    application_id: String,
+    phase: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    plan: String,
+    /// Records behind, over all inputs here; null when unknown.
+    lag: Option<i64>,
+    threads: Vec<ThreadBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ThreadBody {
+    name: String,
+    commits: u64,
+    processed: u64,
+    restored: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    tasks: Vec<TaskBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskBody {
+    id: String,
+    state: &'static str,
+    inputs: Vec<InputBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<RestoreBody>,
+    stores: Vec<String>,
+    processed: u64,
+    dropped: u64,
+    failed: u64,
+    stream_time: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InputBody {
+    topic: String,
+    partition: i32,
+    position: i64,
+    lag: Option<i64>,
+    buffered: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoreBody {
+    restored: u64,
+    total: u64,
+}
+
+fn task_body(task: &TaskSnapshot, lags: &Lags) -> TaskBody {
+    TaskBody {
+        id: task.id.to_string(),
+        state: task.state.name(),
+        inputs: task
+            .inputs
+            .iter()
+            .map(|input| InputBody {
+                topic: input.partition.topic.to_string(),
+                partition: input.partition.partition,
+                position: input.position,
+                lag: lags.get(&input.partition).copied(),
+                buffered: input.buffered,
+            })
+            .collect(),
+        restore: task.restore.as_ref().map(|progress| RestoreBody {
+            restored: progress.restored(),
+            total: progress.total(),
+        }),
+        stores: task.stores.iter().map(|store| store.name.to_string()).collect(),
+        processed: task.counters.processed,
+        dropped: task.counters.dropped,
+        failed: task.counters.failed.iter().sum(),
+        stream_time: task.stream_time,
+    }
+}
+
+fn app_body(app: &AppShared, lags: &Lags) -> AppBody {
+    let (phase, message) = match app.phase() {
+        Phase::Waiting(what) => ("waiting", Some(what)),
+        Phase::Running => ("running", None),
+        Phase::Stopped => ("stopped", None),
+        Phase::Failed(message) => ("failed", Some(message)),
+    };
+    let threads: Vec<ThreadBody> = app
+        .threads()
+        .iter()
+        .map(|thread| {
+            let snapshot = thread.snapshot();
+            ThreadBody {
+                name: thread.name.clone(),
+                commits: thread.commits().0,
+                processed: thread.processed(),
+                restored: thread.restored(),
+                error: snapshot.error.clone(),
+                tasks: snapshot.tasks.iter().map(|task| task_body(task, lags)).collect(),
+            }
+        })
+        .collect();
+    let inputs = threads.iter().flat_map(|thread| &thread.tasks).flat_map(|task| &task.inputs);
+    let lag = inputs.map(|input| input.lag).sum();
+    let application_id = app.plan.application_id.clone();
+    AppBody { application_id, phase, message, plan: app.plan.hash.clone(), lag, threads }
+}
+
+/// The handler.
+pub(super) async fn get_status(State(state): State<HttpState>) -> Response {
+    let body = tokio::task::spawn_blocking(move || {
+        let applications =
+            state.apps.iter().map(|app| app_body(app, &state.lags.get(app))).collect();
+        serde_json::to_string(&StatusBody { applications }).unwrap_or_default()
+    });
+    json_text(body.await.unwrap_or_default())
+}

@@ -1,0 +1,16 @@
+//! The runtime: stream threads, and what happens to tasks on them.
+//!
+//! ```text
+//!   run_once:  poll ─► membership ─► start restored tasks ─► process ─► commit if due
+//!                          │                 ▲
+//!                          └──► restorer ────┘        (own thread: never stops the others)
+//! ```
+
+pub mod commit;
+pub mod membership;
+pub mod restore;
+pub mod restore_thread;
+pub mod restorer;
+pub mod starting;
+pub mod tasks;
+pub mod thread;

@@ -1,0 +1,183 @@
+//! What a change of the group's division of tasks means for this thread.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use millrace_crds::plan::TaskId;
+use millrace_kafka::{Rebalance, TopicPartition};
+
+use super::restore::{RestoreJob, RestoreProgress, StoreToRestore};
+use super::tasks::{Pending, Running};
+use super::thread::StreamThread;
+use crate::error::EngineError;
+use crate::task::TaskState;
+
+impl StreamThread {
+    /// Acts on every change the consumer has noticed, then tells the group.
+    pub(super) fn act_on_membership(&mut self) -> Result<(), EngineError> {
+        while let Some(change) = self.consumer.as_mut().and_then(|consumer| consumer.rebalance()) {
+            match &change {
+                Rebalance::Assigned(numbers) => self.open(numbers),
+                Rebalance::Revoked(numbers) => self.hand_over(numbers)?,
+                Rebalance::Lost(numbers) => self.lose(numbers)?,
+            }
+            if let Some(consumer) = &mut self.consumer {
+                consumer.acknowledge()?;
+            }
+            self.status.set_joined();
+            self.publish(true);
+        }
+        Ok(())
+    }
+
+    /// New tasks: their state is restored, or they start at once if they have none.
+    fn open(&mut self, numbers: &[i32]) {
+        for &number in numbers {
+            // Numbers beyond a subtopology's partitions are in the tasks topic, but no tasks.
+            let Some(task) = self.context.layout.task(number) else { continue };
+            if !self.tasks.contains(number) {
+                tracing::info!(%task, thread = self.index, "task assigned");
+                self.restore(number, task, None);
+            }
+        }
+    }
+
+    /// Sends a task to the restorer; one without stores has nothing to restore.
+    pub(super) fn restore(&mut self, number: i32, task: TaskId, state: Option<TaskState>) {
+        let stores = StoreToRestore::of(&self.context.plan, task.subtopology);
+        if stores.is_empty() {
+            let state = TaskState {
+                db: None,
+                stores: Vec::new(),
+                topic_ids: Vec::new(),
+                offsets: Vec::new(),
+            };
+            self.tasks.put_pending(number, task, Pending::Starting { state, existed: false });
+            return;
+        }
+        let progress = Arc::new(RestoreProgress::default());
+        let cancelled = Arc::new(AtomicBool::new(false));
+        self.restores.submit(RestoreJob {
+            number,
+            task,
+            stores,
+            state,
+            progress: Arc::clone(&progress),
+            cancelled: Arc::clone(&cancelled),
+        });
+        self.tasks.put_pending(number, task, Pending::Restoring { progress, cancelled });
+    }
+
+    /// Tasks that go elsewhere: committed, closed, given up. A commit that fails changes nothing
+    /// about that: the next owner goes on from the last commit that succeeded.
+    fn hand_over(&mut self, numbers: &[i32]) -> Result<(), EngineError> {
+        let committed = self.commit();
+        if let Err(error) = &committed {
+            tracing::warn!(%error, "tasks are handed over from their last commit");
+            self.recover();
+        }
+        let now_ms = self.context.clock.wall_ms();
+        for &number in numbers {
+            if self.tasks.cancel(number) {
+                continue;
+            }
+            let Some(running) = self.tasks.stop(number) else { continue };
+            tracing::info!(task = %running.task.id, thread = self.index, "task handed over");
+            self.status.add_past(running.task.counters().processed, 0);
+            self.unassign(std::slice::from_ref(&running))?;
+            running.task.close_clean(now_ms)?;
+        }
+        match committed {
+            Err(error) if error.outcome() == crate::error::Outcome::Fatal => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tasks that are another member's already. They shared a transaction with the thread's other
+    /// tasks, so all go back to the last commit.
+    fn lose(&mut self, numbers: &[i32]) -> Result<(), EngineError> {
+        let mut lost_running = false;
+        for &number in numbers {
+            if self.tasks.cancel(number) {
+                continue;
+            }
+            let Some(running) = self.tasks.stop(number) else { continue };
+            tracing::warn!(task = %running.task.id, thread = self.index, "task lost");
+            self.status.add_past(running.task.counters().processed, 0);
+            self.unassign(std::slice::from_ref(&running))?;
+            lost_running = true;
+        }
+        if lost_running {
+            self.recover();
+        }
+        Ok(())
+    }
+
+    /// Back to the last commit: producer made anew (which settles the open transaction), uncommitted
+    /// state discarded, tails restored, inputs read from the committed offsets.
+    pub(super) fn recover(&mut self) {
+        self.collector = None;
+        let running = self.tasks.stop_all();
+        if let Err(error) = self.unassign(&running) {
+            // The consumer is in doubt as well; a new one joins under the same instance id.
+            tracing::warn!(%error, "consumer replaced");
+            self.replace_consumer();
+            return;
+        }
+        for Running { number, task, .. } in running {
+            let id = task.id;
+            self.status.add_past(task.counters().processed, 0);
+            self.restore(number, id, Some(task.into_state()));
+        }
+        self.publish(true);
+    }
+
+    /// Without a consumer the thread owns nothing; a new one is told what it owns.
+    fn replace_consumer(&mut self) {
+        self.tasks.cancel_all();
+        if let Some(consumer) = self.consumer.take()
+            && let Err(error) = consumer.close(false)
+        {
+            tracing::warn!(%error, "closing the consumer");
+        }
+    }
+
+    pub(super) fn unassign(&mut self, running: &[Running]) -> Result<(), EngineError> {
+        let partitions: Vec<TopicPartition> = running
+            .iter()
+            .flat_map(|running| running.task.group.inputs())
+            .map(|input| input.partition.clone())
+            .collect();
+        match &mut self.consumer {
+            Some(consumer) if !partitions.is_empty() => Ok(consumer.unassign(&partitions)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Clean end: commits, closes every task, closes the consumer. With `leave` the group gives the
+    /// tasks to others at once.
+    pub fn close(&mut self, leave: bool) -> Result<(), EngineError> {
+        let committed = self.commit();
+        let now_ms = self.context.clock.wall_ms();
+        self.tasks.cancel_all();
+        let mut closed = Ok(());
+        for running in self.tasks.stop_all() {
+            self.status.add_past(running.task.counters().processed, 0);
+            let result = match &committed {
+                Ok(()) => running.task.close_clean(now_ms),
+                // Nothing uncommitted may reach the disk.
+                Err(_) => {
+                    drop(running.task.into_state());
+                    Ok(())
+                }
+            };
+            closed = closed.and(result);
+        }
+        self.collector = None;
+        if let Some(consumer) = self.consumer.take() {
+            closed = closed.and(consumer.close(leave).map_err(EngineError::from));
+        }
+        self.publish(true);
+        committed.and(closed)
+    }
+}

@@ -1,0 +1,105 @@
+//! What is restored: jobs, their progress and their results. [`super::restorer`] does it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use millrace_crds::plan::{Plan, SerdeKind, TaskId};
+
+use crate::error::EngineError;
+use crate::task::TaskState;
+
+/// A store whose rows come from its changelog.
+#[derive(Clone, Debug)]
+pub struct StoreToRestore {
+    /// Store name.
+    pub name: Arc<str>,
+    /// Key format.
+    pub key: SerdeKind,
+    /// Value format.
+    pub value: SerdeKind,
+    /// Changelog topic.
+    pub changelog: Arc<str>,
+    /// Whether its rows are in memory alone.
+    pub in_memory: bool,
+}
+
+impl StoreToRestore {
+    /// The stores of a subtopology, by slot.
+    pub fn of(plan: &Plan, subtopology: usize) -> Vec<Self> {
+        let ids = plan.subtopologies.get(subtopology).map_or(&[][..], |part| &part.stores);
+        ids.iter()
+            .filter_map(|id| plan.stores.get(id.0))
+            .map(|store| Self {
+                name: store.name.as_str().into(),
+                key: store.key,
+                value: store.value,
+                changelog: store.changelog.as_str().into(),
+                in_memory: store.in_memory,
+            })
+            .collect()
+    }
+}
+
+/// How far a task's restore is; written by the restorer, read by status and metrics.
+#[derive(Debug, Default)]
+pub struct RestoreProgress {
+    restored: AtomicU64,
+    total: AtomicU64,
+}
+
+impl RestoreProgress {
+    /// Adds records applied.
+    pub fn add_restored(&self, records: u64) {
+        self.restored.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Adds changelog offsets to go through (an upper bound of records: markers and compacted
+    /// records count).
+    pub fn add_total(&self, offsets: u64) {
+        self.total.fetch_add(offsets, Ordering::Relaxed);
+    }
+
+    /// Records applied.
+    pub fn restored(&self) -> u64 {
+        self.restored.load(Ordering::Relaxed)
+    }
+
+    /// Changelog offsets to go through in all.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+/// A task whose state is to be made complete.
+pub struct RestoreJob {
+    /// Task number.
+    pub number: i32,
+    /// Task.
+    pub task: TaskId,
+    /// Its stores, by slot; not empty.
+    pub stores: Vec<StoreToRestore>,
+    /// Its state, where it is still open (after a failed commit): only the tail is missing.
+    pub state: Option<TaskState>,
+    /// Shared with the status.
+    pub progress: Arc<RestoreProgress>,
+    /// Set when the task has gone elsewhere.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// A finished job.
+pub struct Restored {
+    /// Task number.
+    pub number: i32,
+    /// Complete state, and whether there was any (rows, or changelog records) before.
+    pub result: Result<RestoredState, EngineError>,
+    /// Tells this job from an earlier one of the same task.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// Complete state.
+pub struct RestoredState {
+    /// The state.
+    pub state: TaskState,
+    /// Whether a checkpoint or a changelog record existed: then the group must have offsets.
+    pub existed: bool,
+}

@@ -1,0 +1,561 @@
+//! Brings the state of tasks up to the end of their changelogs, off the stream thread: opening
+//! RocksDB and reading a tail never stop a running task, nor the thread's polling.
+//!
+//! The end of a restore is the high watermark asked with read_uncommitted, read under read_committed
+//! until an End event passes it (architecture decision D3): what an open transaction wrote is either
+//! committed by then, or aborted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use millrace_crds::plan::StoreId;
+use millrace_kafka::{
+    Admin, Cluster, ErrorKind, PartitionAssignment, RecordSource, SourceEvent, StartOffset,
+    TopicPartition,
+};
+
+use super::restore::{RestoreJob, Restored, RestoredState, StoreToRestore};
+use crate::clock::Clock;
+use crate::error::EngineError;
+use crate::state::db::TaskDb;
+use crate::state::store::{Committed, CommittedStore, MemoryRows};
+use crate::state::{
+    Checkpoint, KeyValueStore, StateDirectory, StateErrorKind, StateMemory,
+};
+use crate::task::TaskState;
+
+/// Records taken per poll.
+const POLL_RECORDS_MAX: usize = 10_000;
+/// Rows gathered before they are written in one batch.
+const BATCH_ROWS: usize = 20_000;
+/// How long a directory that another thread or process holds is waited for: the owner may be
+/// flushing on its way out.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// Kafka's default of `delete.retention.ms`.
+const DELETE_RETENTION_MS_DEFAULT: i64 = 24 * 3600 * 1000;
+
+/// One store on its way to the end of its changelog.
+struct Catching {
+    slot: u32,
+    partition: TopicPartition,
+    store: KeyValueStore,
+    /// High watermark when the restore began.
+    end: i64,
+    /// Next offset.
+    next: i64,
+    /// The rows are older than tombstones are kept: only good if nothing follows them.
+    too_old: bool,
+    rebuild: Option<&'static str>,
+    done: bool,
+}
+
+/// One job under way.
+struct Active {
+    job: RestoreJob,
+    db: Option<Arc<TaskDb>>,
+    topic_ids: Vec<String>,
+    existed: bool,
+    stores: Vec<Catching>,
+    began: Instant,
+}
+
+/// A job whose directory is held by someone else.
+struct Waiting {
+    job: RestoreJob,
+    since: Instant,
+}
+
+/// Restores tasks, several at a time. Driven by a thread of its own, or step by step by a test.
+pub struct Restorer {
+    cluster: Arc<dyn Cluster>,
+    admin: Box<dyn Admin>,
+    reader: Option<Box<dyn RecordSource>>,
+    name: String,
+    directory: StateDirectory,
+    memory: StateMemory,
+    clock: Arc<dyn Clock>,
+    active: Vec<Active>,
+    waiting: Vec<Waiting>,
+    next_slot: u32,
+    delete_retention_ms: HashMap<Arc<str>, i64>,
+}
+
+impl Restorer {
+    /// A restorer with nothing to do.
+    pub fn new(
+        cluster: Arc<dyn Cluster>,
+        name: &str,
+        directory: StateDirectory,
+        memory: StateMemory,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, EngineError> {
+        Ok(Self {
+            admin: cluster.admin()?,
+            cluster,
+            reader: None,
+            name: name.to_owned(),
+            directory,
+            memory,
+            clock,
+            active: Vec::new(),
+            waiting: Vec::new(),
+            next_slot: 0,
+            delete_retention_ms: HashMap::new(),
+        })
+    }
+
+    /// Whether there is anything to do.
+    pub fn is_idle(&self) -> bool {
+        self.active.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Takes a job on.
+    pub fn submit(&mut self, job: RestoreJob) {
+        let since = self.clock.monotonic();
+        self.waiting.push(Waiting { job, since });
+    }
+
+    /// One step: begins waiting jobs, reads and applies records. Returns finished jobs.
+    pub fn run_once(&mut self, timeout: Duration) -> Vec<Restored> {
+        let mut finished = Vec::new();
+        self.drop_cancelled();
+        self.begin_waiting(&mut finished);
+        if let Err(error) = self.read(timeout) {
+            self.failed(&error, &mut finished);
+        }
+        self.finish(&mut finished);
+        finished
+    }
+
+    fn drop_cancelled(&mut self) {
+        self.waiting.retain(|waiting| !waiting.job.cancelled.load(Ordering::Acquire));
+        let (cancelled, active) = std::mem::take(&mut self.active)
+            .into_iter()
+            .partition::<Vec<_>, _>(|active| active.job.cancelled.load(Ordering::Acquire));
+        self.active = active;
+        for active in cancelled {
+            self.unassign(active.stores.iter().filter(|store| !store.done));
+        }
+    }
+
+    fn unassign<'s>(&mut self, stores: impl Iterator<Item = &'s Catching>) {
+        let partitions: Vec<_> = stores.map(|store| store.partition.clone()).collect();
+        if let Some(reader) = &mut self.reader
+            && !partitions.is_empty()
+            && let Err(error) = reader.unassign(&partitions)
+        {
+            tracing::warn!(%error, "restore");
+            // A reader in doubt is replaced; what is under way starts over from its position.
+            self.reader = None;
+        }
+    }
+
+    fn begin_waiting(&mut self, finished: &mut Vec<Restored>) {
+        let now = self.clock.monotonic();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let (number, cancelled) = (waiting.job.number, Arc::clone(&waiting.job.cancelled));
+            let expired = now.duration_since(waiting.since) >= LOCK_WAIT;
+            match self.begin(waiting.job) {
+                Ok(active) => self.active.push(active),
+                Err((job, EngineError::State(error)))
+                    if error.kind == StateErrorKind::Locked && !expired =>
+                {
+                    self.waiting.push(Waiting { job: *job, since: waiting.since });
+                }
+                Err((job, EngineError::Log(error)))
+                    if error.kind == ErrorKind::Unavailable && !expired =>
+                {
+                    tracing::warn!(task = %job.task, %error, "restore waits for the log");
+                    self.waiting.push(Waiting { job: *job, since: waiting.since });
+                }
+                Err((_, error)) => {
+                    finished.push(Restored { number, result: Err(error), cancelled });
+                }
+            }
+        }
+    }
+
+    /// Opens a task's state and decides where each store's changelog is read from.
+    fn begin(&mut self, mut job: RestoreJob) -> Result<Active, (Box<RestoreJob>, EngineError)> {
+        let began = self.clock.monotonic();
+        match self.open(&mut job) {
+            Ok((db, topic_ids, existed, stores)) => {
+                Ok(Active { job, db, topic_ids, existed, stores, began })
+            }
+            Err(error) => Err((Box::new(job), error)),
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn open(
+        &mut self,
+        job: &mut RestoreJob,
+    ) -> Result<(Option<Arc<TaskDb>>, Vec<String>, bool, Vec<Catching>), EngineError> {
+        let partitions: Vec<_> = job
+            .stores
+            .iter()
+            .map(|store| TopicPartition::new(Arc::clone(&store.changelog), job.task.partition))
+            .collect();
+        let names: Vec<&str> = job.stores.iter().map(|store| &*store.changelog).collect();
+        let topic_ids = self
+            .admin
+            .topics(&names)?
+            .into_iter()
+            .zip(&names)
+            .map(|(info, name)| {
+                info.map(|info| info.id).ok_or_else(|| {
+                    EngineError::Topics(format!("the changelog topic {name} does not exist"))
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let watermarks = self.admin.watermarks(&partitions)?;
+        // Everything that may have to be tried again comes before the state is taken.
+        let (db, open) = match job.state.take() {
+            Some(state) => (state.db, Some((state.stores, state.offsets))),
+            None => (self.open_db(job)?, None),
+        };
+        let mut existed = open.is_some();
+        let mut stores = Vec::with_capacity(job.stores.len());
+        for (index, spec) in job.stores.iter().enumerate() {
+            let (low, high) = watermarks[index];
+            existed |= high > low;
+            let (committed, start, too_old) = match &open {
+                Some((stores, offsets)) => (stores[index].clone(), Some(offsets[index]), false),
+                None => {
+                    let committed = committed_store(spec, db.as_ref())?;
+                    let (start, too_old) =
+                        self.start(spec, &committed, &topic_ids[index], (low, high))?;
+                    existed |= start.is_some();
+                    (committed, start, too_old)
+                }
+            };
+            let next = start.unwrap_or(low);
+            let passed = u64::try_from(high - next).unwrap_or(0);
+            job.progress.add_total(passed);
+            let slot = self.next_slot;
+            self.next_slot = self.next_slot.wrapping_add(1);
+            let store = KeyValueStore::new(StoreId(index), committed);
+            let partition = partitions[index].clone();
+            stores.push(Catching {
+                slot,
+                partition,
+                store,
+                end: high,
+                next,
+                too_old,
+                rebuild: None,
+                done: false,
+            });
+        }
+        let assignments: Vec<_> = stores
+            .iter()
+            .map(|store| PartitionAssignment {
+                partition: store.partition.clone(),
+                start: StartOffset::At(store.next),
+                slot: store.slot,
+            })
+            .collect();
+        self.reader()?.assign(&assignments)?;
+        Ok((db, topic_ids, existed, stores))
+    }
+
+    fn reader(&mut self) -> Result<&mut Box<dyn RecordSource>, EngineError> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.cluster.reader(&self.name)?,
+        };
+        Ok(self.reader.insert(reader))
+    }
+
+    fn open_db(&self, job: &RestoreJob) -> Result<Option<Arc<TaskDb>>, EngineError> {
+        let names: Vec<&str> =
+            job.stores.iter().filter(|store| !store.in_memory).map(|store| &*store.name).collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let directory = self.directory.lock(job.task)?;
+        Ok(Some(Arc::new(TaskDb::open(directory, &names, &self.memory)?)))
+    }
+
+    /// Where a store's changelog is read from: after its checkpoint, or from the beginning with the
+    /// rows removed and the reason logged. The second value is "too old" (see [`Catching`]).
+    fn start(
+        &mut self,
+        spec: &StoreToRestore,
+        committed: &CommittedStore,
+        topic_id: &str,
+        (low, high): (i64, i64),
+    ) -> Result<(Option<i64>, bool), EngineError> {
+        let Committed::Rocks(db) = &committed.rows else { return Ok((None, false)) };
+        let Some(checkpoint) = db.checkpoint(&spec.name)? else {
+            // Rows without a checkpoint are those of an interrupted rebuild, or of another format.
+            db.clear(&spec.name)?;
+            return Ok((None, false));
+        };
+        let why = if checkpoint.topic_id != topic_id {
+            Some("the changelog topic was deleted and created again")
+        } else if checkpoint.offset > high {
+            Some("the changelog ends before the checkpoint")
+        } else if checkpoint.offset < low {
+            Some("the changelog begins after the checkpoint")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            tracing::warn!(store = %spec.name, changelog = %spec.changelog, why, "rebuilding state");
+            db.clear(&spec.name)?;
+            return Ok((None, false));
+        }
+        let age_ms = self.clock.wall_ms() - checkpoint.committed_at_ms;
+        let too_old = age_ms > self.delete_retention_ms(&spec.changelog);
+        Ok((Some(checkpoint.offset), too_old))
+    }
+
+    fn delete_retention_ms(&mut self, changelog: &Arc<str>) -> i64 {
+        if let Some(&known) = self.delete_retention_ms.get(changelog) {
+            return known;
+        }
+        let configs = self.admin.topic_configs(changelog).unwrap_or_default();
+        let retention = configs
+            .get("delete.retention.ms")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(DELETE_RETENTION_MS_DEFAULT);
+        self.delete_retention_ms.insert(Arc::clone(changelog), retention);
+        retention
+    }
+
+    /// Reads once and applies what came.
+    fn read(&mut self, timeout: Duration) -> Result<(), EngineError> {
+        if self.active.iter().all(|active| active.stores.iter().all(|store| store.done)) {
+            return Ok(());
+        }
+        let routes: HashMap<u32, (usize, usize)> = self
+            .active
+            .iter()
+            .enumerate()
+            .flat_map(|(a, active)| {
+                active.stores.iter().enumerate().map(move |(s, store)| (store.slot, (a, s)))
+            })
+            .collect();
+        let Some(mut reader) = self.reader.take() else {
+            return self.assign_again();
+        };
+        let active = &mut self.active;
+        let mut route = (u32::MAX, (0, 0));
+        let polled = reader.poll(timeout, POLL_RECORDS_MAX, &mut |event| {
+            let (SourceEvent::Record { slot, .. } | SourceEvent::End { slot, .. }) = event;
+            if route.0 != slot {
+                let Some(&place) = routes.get(&slot) else { return };
+                route = (slot, place);
+            }
+            let (a, s) = route.1;
+            let Active { job, stores, .. } = &mut active[a];
+            stores[s].take(&event, job);
+        });
+        match polled {
+            Ok(_) => {
+                self.reader = Some(reader);
+                self.apply()
+            }
+            Err(error) if error.kind == ErrorKind::OffsetOutOfRange => {
+                self.reader = Some(reader);
+                for store in self.active.iter_mut().flat_map(|active| &mut active.stores) {
+                    if error.partition.as_ref() == Some(&store.partition) {
+                        store.rebuild = Some("the changelog no longer has the checkpoint's offset");
+                    }
+                }
+                self.apply()
+            }
+            Err(error) if error.kind == ErrorKind::Unavailable => {
+                tracing::warn!(%error, "restore waits for the log");
+                self.reader = Some(reader);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// With a new reader: goes on where each store is.
+    fn assign_again(&mut self) -> Result<(), EngineError> {
+        let assignments: Vec<_> = self
+            .active
+            .iter()
+            .flat_map(|active| &active.stores)
+            .filter(|store| !store.done)
+            .map(|store| PartitionAssignment {
+                partition: store.partition.clone(),
+                start: StartOffset::At(store.next),
+                slot: store.slot,
+            })
+            .collect();
+        Ok(self.reader()?.assign(&assignments)?)
+    }
+
+    /// Writes gathered rows, starts rebuilds, stops reading what is complete.
+    fn apply(&mut self) -> Result<(), EngineError> {
+        let now_ms = self.clock.wall_ms();
+        let mut unassign = Vec::new();
+        let mut assign = Vec::new();
+        for active in &mut self.active {
+            for store in &mut active.stores {
+                if let Some(why) = store.rebuild.take() {
+                    store.begin_again(why)?;
+                    unassign.push(store.partition.clone());
+                    assign.push(PartitionAssignment {
+                        partition: store.partition.clone(),
+                        start: StartOffset::Earliest,
+                        slot: store.slot,
+                    });
+                }
+            }
+            active.write(now_ms)?;
+            let complete = active.stores.iter().filter(|store| store.done && store.slot != u32::MAX);
+            unassign.extend(complete.map(|store| store.partition.clone()));
+            for store in &mut active.stores {
+                if store.done {
+                    // Not read any more; the slot's events are nobody's.
+                    store.slot = u32::MAX;
+                }
+            }
+        }
+        let reader = self.reader()?;
+        if !unassign.is_empty() {
+            reader.unassign(&unassign)?;
+        }
+        if !assign.is_empty() {
+            reader.assign(&assign)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, finished: &mut Vec<Restored>) {
+        let now = self.clock.monotonic();
+        let (complete, active) = std::mem::take(&mut self.active)
+            .into_iter()
+            .partition::<Vec<_>, _>(|active| active.stores.iter().all(|store| store.done));
+        self.active = active;
+        for active in complete {
+            tracing::info!(
+                task = %active.job.task,
+                records = active.job.progress.restored(),
+                took_ms = now.duration_since(active.began).as_millis(),
+                "state restored"
+            );
+            finished.push(active.finished());
+        }
+    }
+
+    /// A failure of the shared reader fails all jobs that use it.
+    fn failed(&mut self, error: &EngineError, finished: &mut Vec<Restored>) {
+        self.reader = None;
+        for active in std::mem::take(&mut self.active) {
+            let Active { job, .. } = active;
+            finished.push(Restored {
+                number: job.number,
+                result: Err(error.clone()),
+                cancelled: job.cancelled,
+            });
+        }
+    }
+}
+
+impl Catching {
+    /// Takes an event of its changelog.
+    fn take(&mut self, event: &SourceEvent<'_>, job: &RestoreJob) {
+        match event {
+            SourceEvent::Record { record, .. } => {
+                if self.rebuild.is_some() || self.done || record.offset < self.next {
+                    return;
+                }
+                if self.too_old {
+                    self.rebuild = Some("it is older than the changelog keeps tombstones");
+                    return;
+                }
+                self.next = record.offset + 1;
+                // A changelog record without a key is nobody's row.
+                if let Some(key) = record.key {
+                    self.store.put(key, record.value, record.timestamp);
+                }
+                job.progress.add_restored(1);
+            }
+            SourceEvent::End { offset, .. } => {
+                if self.rebuild.is_none() && *offset >= self.end {
+                    self.next = self.next.max(*offset);
+                    self.done = true;
+                }
+            }
+        }
+    }
+
+    fn begin_again(&mut self, why: &'static str) -> Result<(), EngineError> {
+        let changelog = &self.partition;
+        tracing::warn!(store = %self.store.committed.name, %changelog, why, "rebuilding state");
+        self.store.discard();
+        if let Committed::Rocks(db) = &self.store.committed.rows {
+            db.clear(&self.store.committed.name)?;
+        }
+        self.next = 0;
+        self.too_old = false;
+        Ok(())
+    }
+}
+
+impl Active {
+    /// Writes gathered rows and positions in one batch, when there are enough of them or a store is
+    /// complete.
+    fn write(&mut self, now_ms: i64) -> Result<(), EngineError> {
+        let rows: usize = self.stores.iter().map(|store| store.store.uncommitted_len()).sum();
+        let complete = self.stores.iter().any(|store| store.done && store.slot != u32::MAX);
+        if rows < BATCH_ROWS && !complete {
+            return Ok(());
+        }
+        if let Some(db) = &self.db {
+            let mut batch = db.batch();
+            for store in &self.stores {
+                if !matches!(store.store.committed.rows, Committed::Rocks(_)) {
+                    continue;
+                }
+                store.store.write_to(&mut batch)?;
+                // Of a store whose age is in doubt nothing is claimed before it is complete.
+                if !store.too_old || store.done {
+                    let checkpoint = Checkpoint {
+                        offset: store.next,
+                        committed_at_ms: now_ms,
+                        topic_id: self.topic_ids[store.store.id.0].clone(),
+                    };
+                    batch.checkpoint(&store.store.committed.name, &checkpoint)?;
+                }
+            }
+            batch.write()?;
+        }
+        for store in &mut self.stores {
+            store.store.apply_committed();
+        }
+        Ok(())
+    }
+
+    fn finished(self) -> Restored {
+        let Self { job, db, topic_ids, existed, stores, .. } = self;
+        let offsets = stores.iter().map(|store| store.next).collect();
+        let stores = stores.into_iter().map(|store| store.store.committed).collect();
+        let state = TaskState { db, stores, topic_ids, offsets };
+        Restored {
+            number: job.number,
+            result: Ok(RestoredState { state, existed }),
+            cancelled: job.cancelled,
+        }
+    }
+}
+
+fn committed_store(
+    spec: &StoreToRestore,
+    db: Option<&Arc<TaskDb>>,
+) -> Result<CommittedStore, EngineError> {
+    let rows = match db {
+        Some(db) if !spec.in_memory => Committed::Rocks(Arc::clone(db)),
+        _ => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
+    };
+    Ok(CommittedStore { name: Arc::clone(&spec.name), key: spec.key, value: spec.value, rows })
+}

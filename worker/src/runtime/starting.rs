@@ -1,0 +1,227 @@
+//! From restored state to a running task: committed offsets, first positions, inputs assigned.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_crds::plan::{OffsetReset, TaskId};
+use millrace_kafka::{
+    CommittedOffset, ErrorKind, GroupConsumer, Guarantee, PartitionAssignment, ProducerOptions,
+    StartOffset, TopicPartition,
+};
+
+use super::tasks::{Pending, Running};
+use super::thread::StreamThread;
+use crate::error::EngineError;
+use crate::task::collector::Collector;
+use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
+use crate::task::{Task, TaskState, decode_time};
+use crate::topology::ProcessorTopology;
+
+/// A task whose offsets are being looked up.
+struct Prepared {
+    number: i32,
+    id: TaskId,
+    state: TaskState,
+    existed: bool,
+    topology: ProcessorTopology,
+    /// Source and partition of each input.
+    inputs: Vec<(usize, TopicPartition)>,
+}
+
+impl StreamThread {
+    /// Takes finished restores over.
+    pub(super) fn collect_restored(&mut self) -> Result<(), EngineError> {
+        for restored in self.restores.finished() {
+            let Some((task, Pending::Restoring { cancelled, progress })) =
+                self.tasks.pending().get(&restored.number)
+            else {
+                continue;
+            };
+            if !Arc::ptr_eq(cancelled, &restored.cancelled) {
+                // An earlier job of a task that went and came back.
+                continue;
+            }
+            self.status.add_past(0, progress.restored());
+            let task = *task;
+            let restored_state = restored.result?;
+            let (state, existed) = (restored_state.state, restored_state.existed);
+            let starting = Pending::Starting { state, existed };
+            self.tasks.put_pending(restored.number, task, starting);
+        }
+        Ok(())
+    }
+
+    /// Starts every task whose state is complete.
+    pub(super) fn start_tasks(&mut self) -> Result<(), EngineError> {
+        if !self.tasks.any_starting() {
+            return Ok(());
+        }
+        let mut prepared = Vec::new();
+        for (number, id, state, existed) in self.tasks.take_starting() {
+            prepared.push(self.prepare(number, id, state, existed)?);
+        }
+        let committed = match self.committed(&prepared) {
+            Ok(committed) => committed,
+            Err(error) => {
+                // Offsets that a pending transaction covers: asked again in a later round.
+                for Prepared { number, id, state, existed, .. } in prepared {
+                    self.tasks.put_pending(number, id, Pending::Starting { state, existed });
+                }
+                return match &error {
+                    EngineError::Log(log) if log.kind == ErrorKind::Unavailable => {
+                        tracing::debug!(%error, "tasks wait for their offsets");
+                        Ok(())
+                    }
+                    _ => Err(error),
+                };
+            }
+        };
+        for task in prepared {
+            self.start(task, &committed)?;
+        }
+        self.publish(true);
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        number: i32,
+        id: TaskId,
+        state: TaskState,
+        existed: bool,
+    ) -> Result<Prepared, EngineError> {
+        let context = &self.context;
+        let topology = ProcessorTopology::build(
+            &context.plan,
+            id.subtopology,
+            &context.topics,
+            &context.config.dead_letter_topic,
+        )
+        .ok_or_else(|| EngineError::Topics(format!("the plan has no subtopology for task {id}")))?;
+        let inputs = topology
+            .sources
+            .iter()
+            .enumerate()
+            .flat_map(|(source, spec)| spec.topics.iter().map(move |topic| (source, topic)))
+            .map(|(source, topic)| (source, TopicPartition::new(topic.name(), id.partition)))
+            .collect();
+        Ok(Prepared { number, id, state, existed, topology, inputs })
+    }
+
+    fn committed(
+        &mut self,
+        tasks: &[Prepared],
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, EngineError> {
+        let partitions: Vec<_> =
+            tasks.iter().flat_map(|task| &task.inputs).map(|(_, at)| at.clone()).collect();
+        let committed = self.consumer()?.committed(&partitions)?;
+        Ok(partitions
+            .into_iter()
+            .zip(committed)
+            .filter_map(|(partition, offset)| Some((partition, offset?)))
+            .collect())
+    }
+
+    fn consumer(&mut self) -> Result<&mut Box<dyn GroupConsumer>, EngineError> {
+        self.consumer.as_mut().ok_or_else(|| {
+            millrace_kafka::Error::new(
+                ErrorKind::Unavailable,
+                "use the consumer",
+                "the thread has not joined its group yet",
+            )
+            .into()
+        })
+    }
+
+    fn start(
+        &mut self,
+        prepared: Prepared,
+        committed: &HashMap<TopicPartition, CommittedOffset>,
+    ) -> Result<(), EngineError> {
+        let Prepared { number, id, state, existed, topology, inputs } = prepared;
+        let missing: Vec<&TopicPartition> = inputs
+            .iter()
+            .map(|(_, partition)| partition)
+            .filter(|partition| !committed.contains_key(*partition))
+            .collect();
+        if existed && missing.len() == inputs.len() {
+            let partitions: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return Err(EngineError::OffsetsLost {
+                group: self.context.config.application_id.clone(),
+                partitions: partitions.join(", "),
+            });
+        }
+        let first = self.first_positions(&topology, &inputs, committed)?;
+        let slots = self.tasks.free_slots(inputs.len());
+        let mut group_inputs = Vec::with_capacity(inputs.len());
+        let mut assignments = Vec::with_capacity(inputs.len());
+        for ((source, partition), &slot) in inputs.iter().zip(&slots) {
+            let at = committed.get(partition).or_else(|| first.get(partition));
+            let offset = at.map_or(0, |at| at.offset);
+            let time = at.map_or(UNKNOWN_TIME, |at| decode_time(&at.metadata));
+            let source = &topology.sources[*source];
+            let extractor = source.timestamp.clone();
+            group_inputs.push(Input::new(partition.clone(), source.table, extractor, offset, time));
+            let (partition, start) = (partition.clone(), StartOffset::At(offset));
+            assignments.push(PartitionAssignment { partition, start, slot });
+        }
+        let config = &self.context.config;
+        let group =
+            PartitionGroup::new(group_inputs, config.max_task_idle_ms, config.buffered_records_max);
+        let sources = inputs.iter().map(|(source, _)| *source).collect();
+        let (flush, errors) = (config.flush, config.errors);
+        let task = Task::new(id, topology, group, sources, state, flush, errors);
+        self.consumer()?.assign(&assignments)?;
+        self.tasks.start(Running { number, task, slots });
+        tracing::info!(task = %id, thread = self.index, "task running");
+        Ok(())
+    }
+
+    /// Positions of inputs that the group has no offset for, by the source's reset policy; committed
+    /// before the first record is read, so that "no offset" later can only mean "lost".
+    fn first_positions(
+        &mut self,
+        topology: &ProcessorTopology,
+        inputs: &[(usize, TopicPartition)],
+        committed: &HashMap<TopicPartition, CommittedOffset>,
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, EngineError> {
+        let missing: Vec<_> = inputs
+            .iter()
+            .filter(|(_, partition)| !committed.contains_key(partition))
+            .collect();
+        if missing.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let partitions: Vec<_> = missing.iter().map(|(_, at)| at.clone()).collect();
+        let watermarks = self.context.cluster.admin()?.watermarks(&partitions)?;
+        let first: Vec<_> = missing
+            .iter()
+            .zip(watermarks)
+            .map(|((source, partition), (low, high))| {
+                let offset = match topology.sources[*source].reset {
+                    OffsetReset::Earliest => low,
+                    OffsetReset::Latest => high,
+                };
+                (partition.clone(), CommittedOffset { offset, metadata: String::new() })
+            })
+            .collect();
+        self.consumer()?.commit(&first)?;
+        Ok(first.into_iter().collect())
+    }
+
+    /// A producer whose predecessor's transaction is settled.
+    pub(super) fn new_collector(&self) -> Result<Collector, EngineError> {
+        let config = &self.context.config;
+        let name = format!("{}-{}-{}", config.application_id, config.ordinal, self.index);
+        let transactional = config.guarantee == Guarantee::ExactlyOnce;
+        let mut sink = self.context.cluster.producer(&ProducerOptions {
+            transactional_id: transactional.then(|| name.clone()),
+            client_id: format!("{name}-producer"),
+        })?;
+        if transactional {
+            sink.init_transactions()?;
+        }
+        let limits = &self.context.limits;
+        Ok(Collector::new(sink, config.guarantee, &self.context.topics, limits)?)
+    }
+}

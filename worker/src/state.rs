@@ -1,0 +1,94 @@
+//! State of a task: what is committed lies in RocksDB (or in memory), what is not lies in an overlay.
+//!
+//! ```text
+//!   node ── put ──► overlay ── commit: changelog record per key ──► producer
+//!     ▲               │
+//!     └── get ────────┤          after the transaction committed:
+//!                     └────────► ONE WriteBatch {data, changelog offsets} ──► RocksDB
+//! ```
+//!
+//! A crash at any point leaves RocksDB at some committed point; a restart restores the changelog's
+//! tail from there. State is never wiped because of a crash (architecture decision D3).
+
+pub mod checkpoint;
+pub mod db;
+pub mod directory;
+pub mod memory;
+pub mod overlay;
+pub mod store;
+
+pub use checkpoint::Checkpoint;
+pub use db::TaskDb;
+pub use directory::StateDirectory;
+pub use memory::StateMemory;
+pub use store::{KeyValueStore, Row};
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong on the local disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateErrorKind {
+    /// Another process (or another thread of this one) holds the task's directory.
+    Locked,
+    /// No space left on the device.
+    DiskFull,
+    /// The files are not what was written.
+    Corrupt,
+    /// Anything else of the file system or of RocksDB.
+    Other,
+}
+
+/// A failed call to the local state.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("could not {operation} in {}: {message}{}", .path.display(), .kind.advice())]
+pub struct StateError {
+    /// What to do about it.
+    pub kind: StateErrorKind,
+    /// What was attempted, as a verb phrase.
+    pub operation: &'static str,
+    /// Directory or file.
+    pub path: PathBuf,
+    /// The system's own words.
+    pub message: String,
+}
+
+impl StateErrorKind {
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Locked => {
+                "; another worker uses this state directory: give each worker its own `--state-dir`"
+            }
+            Self::DiskFull => "; free space or grow the volume: nothing committed is lost",
+            Self::Corrupt => "; the task's state is rebuilt from its changelog",
+            Self::Other => "",
+        }
+    }
+}
+
+impl StateError {
+    /// An error of the file system.
+    pub fn io(operation: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                StateErrorKind::DiskFull
+            }
+            _ => StateErrorKind::Other,
+        };
+        Self { kind, operation, path: path.to_owned(), message: error.to_string() }
+    }
+
+    /// An error of RocksDB.
+    pub fn rocksdb(operation: &'static str, path: &Path, error: &rocksdb::Error) -> Self {
+        let message = error.to_string();
+        let kind = match error.kind() {
+            rocksdb::ErrorKind::Corruption => StateErrorKind::Corrupt,
+            // RocksDB's C interface hands on the text alone; its status codes have no disk-full kind.
+            _ if message.contains("No space left on device") => StateErrorKind::DiskFull,
+            _ if message.contains("LOCK: Resource temporarily unavailable") => {
+                StateErrorKind::Locked
+            }
+            _ => StateErrorKind::Other,
+        };
+        Self { kind, operation, path: path.to_owned(), message }
+    }
+}

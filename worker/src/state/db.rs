@@ -1,0 +1,291 @@
+//! One RocksDB per task: a column family per store, and one for checkpoints. The write-ahead log is
+//! off: what a crash loses is in the changelog, and data and checkpoint are lost together (atomic
+//! flush), so that the store is always at some committed point.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, FlushOptions, ReadOptions,
+    WriteBatch, WriteOptions,
+};
+
+use super::directory::TaskDirectory;
+use super::{Checkpoint, StateError, StateErrorKind, StateMemory};
+
+/// Column family of the checkpoints; store names cannot start with an underscore.
+const CHECKPOINTS: &str = "_checkpoints";
+
+/// When unflushed writes go to disk: so that "the tail" a restart restores has a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlushBound {
+    /// Changelog records.
+    pub records: u64,
+    /// Milliseconds since the oldest unflushed write.
+    pub interval_ms: u64,
+}
+
+/// Writes that no finished flush covers yet.
+#[derive(Debug, Default)]
+struct Unflushed {
+    records: u64,
+    since: Option<Instant>,
+}
+
+/// A task's database. Shared between the task (writes) and queries (reads of committed data); the
+/// directory's lock goes with the last of them.
+pub struct TaskDb {
+    db: DB,
+    path: PathBuf,
+    /// All column families, also of stores the topology no longer has.
+    names: Vec<String>,
+    write: WriteOptions,
+    read: ReadOptions,
+    directory: TaskDirectory,
+}
+
+impl TaskDb {
+    /// Opens or creates the database in a locked directory. Files that RocksDB cannot open as a
+    /// database of these stores are removed, with the reason logged: the changelog has it all.
+    pub fn open(
+        directory: TaskDirectory,
+        stores: &[&str],
+        memory: &StateMemory,
+    ) -> Result<Self, StateError> {
+        let path = directory.database();
+        let (db, names) = match Self::open_files(&path, stores, memory) {
+            Err(error) if error.kind == StateErrorKind::Corrupt => {
+                tracing::warn!(path = %path.display(), %error, "state is corrupt, rebuilding it");
+                std::fs::remove_dir_all(&path)
+                    .map_err(|error| StateError::io("remove corrupt state", &path, &error))?;
+                Self::open_files(&path, stores, memory)?
+            }
+            opened => opened?,
+        };
+        let mut write = WriteOptions::default();
+        write.disable_wal(true);
+        Ok(Self { db, path, names, write, read: ReadOptions::default(), directory })
+    }
+
+    fn open_files(
+        path: &Path,
+        stores: &[&str],
+        memory: &StateMemory,
+    ) -> Result<(DB, Vec<String>), StateError> {
+        let options = memory.database_options();
+        // A store that the topology no longer has still has its column family on disk, and RocksDB
+        // refuses to open a database without naming all of them.
+        let mut names: Vec<String> = DB::list_cf(&options, path).unwrap_or_default();
+        for name in stores.iter().copied().chain([CHECKPOINTS, "default"]) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        let descriptors = names
+            .iter()
+            .map(|name| ColumnFamilyDescriptor::new(name, memory.column_family_options()));
+        let db = DB::open_cf_descriptors(&options, path, descriptors)
+            .map_err(|error| StateError::rocksdb("open the task's database", path, &error))?;
+        Ok((db, names))
+    }
+
+    /// The task's directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn column_family(&self, store: &str) -> Result<&ColumnFamily, StateError> {
+        self.db.cf_handle(store).ok_or_else(|| StateError {
+            kind: StateErrorKind::Other,
+            operation: "find a store's column family",
+            path: self.path.clone(),
+            message: format!("there is none named {store}"),
+        })
+    }
+
+    fn failed(&self, operation: &'static str) -> impl Fn(rocksdb::Error) -> StateError + '_ {
+        move |error| StateError::rocksdb(operation, &self.path, &error)
+    }
+
+    /// The committed row of a key.
+    pub fn get(&self, store: &str, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StateError> {
+        let column_family = self.column_family(store)?;
+        self.db.get_pinned_cf_opt(column_family, key, &self.read).map_err(self.failed("read a row"))
+    }
+
+    /// Committed rows with `from <= key < to` in key order (`to` `None`: to the end), until the
+    /// callback says stop.
+    pub fn scan(
+        &self,
+        store: &str,
+        from: &[u8],
+        to: Option<&[u8]>,
+        mut row: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StateError> {
+        let column_family = self.column_family(store)?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from);
+        if let Some(to) = to {
+            options.set_iterate_upper_bound(to);
+        }
+        let mut iterator = self.db.raw_iterator_cf_opt(column_family, options);
+        iterator.seek_to_first();
+        while let Some((key, value)) = iterator.item() {
+            if !row(key, value) {
+                break;
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(self.failed("scan a store"))
+    }
+
+    /// The checkpoint of a store; `None` when it has none of this format.
+    pub fn checkpoint(&self, store: &str) -> Result<Option<Checkpoint>, StateError> {
+        let column_family = self.column_family(CHECKPOINTS)?;
+        let bytes = self
+            .db
+            .get_cf(column_family, store)
+            .map_err(self.failed("read a checkpoint"))?;
+        Ok(bytes.as_deref().and_then(Checkpoint::decode))
+    }
+
+    /// A batch to fill and hand to [`TaskDb::write`].
+    pub fn batch(&self) -> CommitBatch<'_> {
+        CommitBatch { db: self, batch: WriteBatch::default(), rows: 0 }
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<(), StateError> {
+        self.db.write_opt(batch, &self.write).map_err(self.failed("write a commit"))
+    }
+
+    /// Removes all rows and the checkpoint of a store, the checkpoint first and durably: a rebuild
+    /// that crashes half way must not find old rows under a new checkpoint.
+    pub fn clear(&self, store: &str) -> Result<(), StateError> {
+        /// Rows deleted per batch.
+        const STEP: usize = 10_000;
+        let mut changed = self.checkpoint(store)?.is_some();
+        let mut batch = self.batch();
+        batch.forget_checkpoint(store)?;
+        batch.write()?;
+        loop {
+            let mut keys = Vec::new();
+            self.scan(store, b"", None, |key, _| {
+                keys.push(key.to_vec());
+                keys.len() < STEP
+            })?;
+            let mut batch = self.batch();
+            for key in &keys {
+                batch.put(store, key, None)?;
+            }
+            batch.write()?;
+            changed |= !keys.is_empty();
+            if keys.len() < STEP {
+                return if changed { self.flush(true) } else { Ok(()) };
+            }
+        }
+    }
+
+    /// Writes memtables of ALL column families to disk (flushing one alone would tear data from
+    /// checkpoint, rocksdb#12553). `wait`: returns when they are there.
+    pub fn flush(&self, wait: bool) -> Result<(), StateError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(wait);
+        let column_families: Vec<_> =
+            self.names.iter().filter_map(|name| self.db.cf_handle(name)).collect();
+        self.db
+            .flush_cfs_opt(&column_families, &options)
+            .map_err(self.failed("flush the task's database"))
+    }
+
+    /// Approximate number of rows of a store, for people.
+    pub fn approximate_rows(&self, store: &str) -> u64 {
+        let property = "rocksdb.estimate-num-keys";
+        self.column_family(store)
+            .ok()
+            .and_then(|cf| self.db.property_int_value_cf(cf, property).ok().flatten())
+            .unwrap_or(0)
+    }
+}
+
+/// Everything one commit (or one step of a restore) changes: applied whole or not at all.
+pub struct CommitBatch<'d> {
+    db: &'d TaskDb,
+    batch: WriteBatch,
+    rows: u64,
+}
+
+impl CommitBatch<'_> {
+    /// Writes a row, or deletes it.
+    pub fn put(
+        &mut self,
+        store: &str,
+        key: &[u8],
+        row: Option<&[u8]>,
+    ) -> Result<(), StateError> {
+        let column_family = self.db.column_family(store)?;
+        match row {
+            Some(row) => self.batch.put_cf(column_family, key, row),
+            None => self.batch.delete_cf(column_family, key),
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Sets a store's place in its changelog.
+    pub fn checkpoint(&mut self, store: &str, at: &Checkpoint) -> Result<(), StateError> {
+        let column_family = self.db.column_family(CHECKPOINTS)?;
+        self.batch.put_cf(column_family, store, at.encode());
+        Ok(())
+    }
+
+    fn forget_checkpoint(&mut self, store: &str) -> Result<(), StateError> {
+        let column_family = self.db.column_family(CHECKPOINTS)?;
+        self.batch.delete_cf(column_family, store);
+        Ok(())
+    }
+
+    /// Rows put so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Applies the batch.
+    pub fn write(self) -> Result<(), StateError> {
+        self.db.write(self.batch)
+    }
+}
+
+/// Decides when a task's database is flushed.
+#[derive(Debug)]
+pub struct FlushPolicy {
+    bound: FlushBound,
+    unflushed: Unflushed,
+}
+
+impl FlushPolicy {
+    /// A policy with nothing unflushed.
+    pub fn new(bound: FlushBound) -> Self {
+        Self { bound, unflushed: Unflushed::default() }
+    }
+
+    /// Notes a commit of so many rows; true when a flush is due.
+    pub fn committed(&mut self, rows: u64, now: Instant) -> bool {
+        if rows > 0 {
+            self.unflushed.records += rows;
+            self.unflushed.since.get_or_insert(now);
+        }
+        self.due(now)
+    }
+
+    /// Whether a flush is due.
+    pub fn due(&self, now: Instant) -> bool {
+        let Some(since) = self.unflushed.since else { return false };
+        self.unflushed.records >= self.bound.records
+            || now.duration_since(since).as_millis() >= u128::from(self.bound.interval_ms)
+    }
+
+    /// Notes that a flush was started.
+    pub fn flushed(&mut self) {
+        self.unflushed = Unflushed::default();
+    }
+}

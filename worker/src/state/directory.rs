@@ -1,0 +1,127 @@
+//! The state directory: `<state dir>/<application id>/<task>/`, one locked directory per task.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use millrace_crds::plan::TaskId;
+
+use super::{StateError, StateErrorKind};
+
+/// The application's part of the state directory.
+#[derive(Clone, Debug)]
+pub struct StateDirectory {
+    root: PathBuf,
+}
+
+/// A task's directory, locked against other processes and other threads until dropped.
+#[derive(Debug)]
+pub struct TaskDirectory {
+    path: PathBuf,
+    /// Held, not read: the lock lives as long as the file is open.
+    _lock: File,
+}
+
+impl TaskDirectory {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where RocksDB's files are.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("db")
+    }
+}
+
+impl StateDirectory {
+    /// Creates the application's directory.
+    pub fn open(state_dir: &Path, application_id: &str) -> Result<Self, StateError> {
+        let root = state_dir.join(application_id);
+        fs::create_dir_all(&root)
+            .map_err(|error| StateError::io("create the state directory", &root, &error))?;
+        Ok(Self { root })
+    }
+
+    /// Creates and locks a task's directory. [`StateErrorKind::Locked`] while someone else has it.
+    pub fn lock(&self, task: TaskId) -> Result<TaskDirectory, StateError> {
+        let path = self.root.join(task.to_string());
+        let io = |error: &std::io::Error| StateError::io("lock the task's directory", &path, error);
+        fs::create_dir_all(&path).map_err(|error| io(&error))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(|error| io(&error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(io(&error)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StateError {
+                    kind: StateErrorKind::Locked,
+                    operation: "lock the task's directory",
+                    path,
+                    message: "it is locked".to_owned(),
+                });
+            }
+        }
+        // The age by which unused directories are recognised.
+        let now = fs::FileTimes::new().set_modified(SystemTime::now());
+        lock.set_times(now).map_err(|error| io(&error))?;
+        Ok(TaskDirectory { path, _lock: lock })
+    }
+
+    /// Deletes directories of tasks that nobody has locked for `age`, and says which. Errors leave
+    /// the directory for the next time.
+    pub fn clean(&self, age: Duration) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
+        entries
+            .flatten()
+            .filter_map(|entry| {
+                let path = entry.path();
+                let lock = OpenOptions::new().write(true).open(path.join("lock")).ok()?;
+                let modified = lock.metadata().ok()?.modified().ok()?;
+                let unused = SystemTime::now().duration_since(modified).ok()? >= age;
+                if !unused || lock.try_lock().is_err() {
+                    return None;
+                }
+                fs::remove_dir_all(&path).ok()?;
+                Some(entry.file_name().to_string_lossy().into_owned())
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    const TASK: TaskId = TaskId { subtopology: 0, partition: 3 };
+
+    #[test]
+    fn a_locked_directory_is_refused_until_it_is_released() {
+        let temp = TempDir::new();
+        let directory = StateDirectory::open(temp.path(), "app").unwrap();
+        let held = directory.lock(TASK).unwrap();
+        let error = directory.lock(TASK).unwrap_err();
+        assert_eq!(error.kind, StateErrorKind::Locked);
+        assert!(error.to_string().contains("--state-dir"), "{error}");
+        drop(held);
+        directory.lock(TASK).unwrap();
+    }
+
+    #[test]
+    fn only_unlocked_and_old_directories_are_cleaned() {
+        let temp = TempDir::new();
+        let directory = StateDirectory::open(temp.path(), "app").unwrap();
+        let held = directory.lock(TASK).unwrap();
+        let other = TaskId { subtopology: 1, partition: 0 };
+        drop(directory.lock(other).unwrap());
+        assert!(directory.clean(Duration::from_secs(3600)).is_empty());
+        assert_eq!(directory.clean(Duration::ZERO), vec!["1_0".to_owned()]);
+        assert!(held.path().exists());
+    }
+}

@@ -1,0 +1,416 @@
+//! A task: one subtopology on one partition. Owns its inputs' queues, its nodes and its state; runs
+//! on exactly one stream thread, which hands it the producer.
+//!
+//! ```text
+//!   Restoring ──► Starting ──► Running ──► closed
+//!       ▲                         │
+//!       └──── commit failed ──────┘      (state keeps its committed rows, the tail is restored)
+//! ```
+//! The first two states live in the runtime (`runtime::tasks`): a [`Task`] is a running one.
+
+pub mod collector;
+pub mod partition_group;
+pub mod record_queue;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_crds::plan::TaskId;
+use millrace_expr::Bump;
+use millrace_kafka::{CommittedOffset, Headers, HeadersBuf, RecordView, TopicPartition};
+
+use crate::config::{ErrorPolicies, Policy};
+use crate::error::EngineError;
+use crate::processor::{Context, Dropped, NodeError, Stage};
+use crate::record::{Datum, Record};
+use crate::state::db::{FlushBound, FlushPolicy};
+use crate::state::store::{Committed, CommittedStore};
+use crate::state::{Checkpoint, KeyValueStore, TaskDb};
+use crate::topology::{Format, ProcessorTopology};
+use collector::Collector;
+use partition_group::{PartitionGroup, UNKNOWN_TIME};
+
+/// Longest error text in a dead letter's headers, in bytes.
+const ERROR_TEXT_BYTES_MAX: usize = 2_000;
+
+/// What a task needs beside its topology and inputs.
+pub struct TaskState {
+    /// The database; `None` where every store is in memory, or there is none.
+    pub db: Option<Arc<TaskDb>>,
+    /// The stores, by slot, with committed rows restored.
+    pub stores: Vec<CommittedStore>,
+    /// Changelog topic ids, by slot.
+    pub topic_ids: Vec<String>,
+    /// Changelog positions, by slot.
+    pub offsets: Vec<i64>,
+}
+
+/// Counters of a task, since it started here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskCounters {
+    /// Input records processed, poison ones included.
+    pub processed: u64,
+    /// Records dropped by rule.
+    pub dropped: u64,
+    /// Records that failed, by stage: deserialization, processing, production.
+    pub failed: [u64; 3],
+}
+
+/// A running task.
+pub struct Task {
+    /// Which one.
+    pub id: TaskId,
+    topology: ProcessorTopology,
+    /// Its inputs.
+    pub group: PartitionGroup,
+    /// Source (place in the topology) of each input.
+    sources: Vec<usize>,
+    stores: Vec<KeyValueStore>,
+    state: TaskState,
+    flush: FlushPolicy,
+    errors: ErrorPolicies,
+    arena: Bump,
+    scratch: Vec<u8>,
+    dropped: Dropped,
+    counters: TaskCounters,
+    /// Positions of the last commit, by input.
+    committed_positions: Vec<i64>,
+    /// Whether anything was processed since the last commit.
+    processed_since_commit: bool,
+}
+
+impl Task {
+    /// A task whose state is restored. `sources[i]` is the source that reads input `i` of the group;
+    /// the inputs' positions are those that the group has committed.
+    pub fn new(
+        id: TaskId,
+        topology: ProcessorTopology,
+        group: PartitionGroup,
+        sources: Vec<usize>,
+        state: TaskState,
+        flush: FlushBound,
+        errors: ErrorPolicies,
+    ) -> Self {
+        let stores = topology
+            .stores
+            .iter()
+            .zip(&state.stores)
+            .map(|(slot, committed)| KeyValueStore::new(slot.id, committed.clone()))
+            .collect();
+        let committed_positions = group.inputs().iter().map(|input| input.position()).collect();
+        Self {
+            id,
+            topology,
+            group,
+            sources,
+            stores,
+            state,
+            flush: FlushPolicy::new(flush),
+            errors,
+            arena: Bump::new(),
+            scratch: Vec::new(),
+            dropped: Dropped::default(),
+            counters: TaskCounters::default(),
+            committed_positions,
+            processed_since_commit: false,
+        }
+    }
+
+    /// Processes the next record; false when there is none to process now.
+    pub fn process_one(
+        &mut self,
+        collector: &mut Collector,
+        now_ms: i64,
+    ) -> Result<bool, EngineError> {
+        let Some(input) = self.group.choose(now_ms) else { return Ok(false) };
+        let (time, failure) = self.run(input, collector);
+        self.arena.reset();
+        match failure {
+            None => {}
+            Some(NodeError::Engine(error)) => return Err(error),
+            Some(NodeError::Record { stage, node, message }) => {
+                self.counters.failed[stage as usize] += 1;
+                self.poison(input, stage, &node, &message, collector)?;
+            }
+        }
+        self.group.pop(input, time);
+        self.counters.processed += 1;
+        self.processed_since_commit = true;
+        Ok(true)
+    }
+
+    /// Reads the chosen input's head and runs it through the nodes. Returns its event time.
+    fn run(&mut self, input: usize, collector: &mut Collector) -> (i64, Option<NodeError>) {
+        let Self { topology, group, sources, stores, arena, scratch, dropped, id, .. } = self;
+        let source = &topology.sources[sources[input]];
+        let Some(raw) = group.head(input) else { return (UNKNOWN_TIME, None) };
+        let topic = &*group.inputs()[input].partition.topic;
+        let unreadable = |message: String| {
+            let node = &topology.nodes[source.node];
+            NodeError::Record {
+                stage: Stage::Deserialization,
+                node: format!("{} ({})", node.name, node.path),
+                message,
+            }
+        };
+        let timestamp = match &source.timestamp {
+            Some(extractor) => match extractor.extract(&raw, arena) {
+                Ok(timestamp) => timestamp,
+                Err(message) => return (UNKNOWN_TIME, Some(unreadable(message))),
+            },
+            None if raw.timestamp < 0 => {
+                let message = format!("the record's timestamp is {}", raw.timestamp);
+                return (UNKNOWN_TIME, Some(unreadable(message)));
+            }
+            None => raw.timestamp,
+        };
+        let read = decode(raw.key, &source.key, "key", arena)
+            .and_then(|key| Ok((key, decode(raw.value, &source.value, "value", arena)?)));
+        let (key, value) = match read {
+            Ok(read) => read,
+            Err(message) => return (timestamp, Some(unreadable(message))),
+        };
+        let record = Record { key, value, timestamp, headers: raw.headers, topic };
+        let partition = id.partition;
+        let mut context = Context { stores, collector, scratch, partition, dropped };
+        let result = topology.process(source.node, &record, &mut context, arena);
+        (timestamp, result.err())
+    }
+
+    /// Applies the error policy to the chosen input's head: dead letter, or stop.
+    fn poison(
+        &mut self,
+        input: usize,
+        stage: Stage,
+        node: &str,
+        message: &str,
+        collector: &mut Collector,
+    ) -> Result<(), EngineError> {
+        let Some(record) = self.group.head(input) else { return Ok(()) };
+        let partition = &self.group.inputs()[input].partition;
+        let policy = match stage {
+            Stage::Deserialization => self.errors.deserialization,
+            Stage::Processing => self.errors.processing,
+            Stage::Production => self.errors.production,
+        };
+        if policy == Policy::Stop {
+            return Err(EngineError::PoisonRecord {
+                topic: partition.topic.to_string(),
+                partition: partition.partition,
+                offset: record.offset,
+                node: node.to_owned(),
+                message: message.to_owned(),
+            });
+        }
+        tracing::debug!(%partition, offset = record.offset, node, message, "dead letter");
+        let headers = dead_letter_headers(partition, &record, stage, node, message);
+        let topic = self.topology.dead_letters;
+        let target = collector.partition(topic, record.key, partition.partition);
+        let time = record.timestamp.max(0);
+        collector.send(topic, target, time, record.key, record.value, headers.as_headers())?;
+        Ok(())
+    }
+
+    /// Whether a commit would change anything: records processed, or a position that moved over
+    /// transaction markers.
+    pub fn needs_commit(&self) -> bool {
+        self.processed_since_commit
+            || self
+                .group
+                .inputs()
+                .iter()
+                .zip(&self.committed_positions)
+                .any(|(input, &committed)| input.position() != committed)
+    }
+
+    /// Commit, step 1: one changelog record per key written since the last commit.
+    pub fn send_changelog(&self, collector: &mut Collector) -> Result<(), EngineError> {
+        for (store, slot) in self.stores.iter().zip(&self.topology.stores) {
+            for (key, row) in store.uncommitted() {
+                let (timestamp, value) = match row {
+                    Some(row) => (row.timestamp, Some(row.value)),
+                    None => (self.group.stream_time().max(0), None),
+                };
+                let partition = self.id.partition;
+                let key = Some(key);
+                collector.send(slot.changelog, partition, timestamp, key, value, Headers::EMPTY)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commit, step 2: input offsets that have moved, with the partitions' times beside them.
+    pub fn offsets(&self, offsets: &mut Vec<(TopicPartition, CommittedOffset)>) {
+        for (input, &committed) in self.group.inputs().iter().zip(&self.committed_positions) {
+            let offset = input.position();
+            if offset != committed {
+                let metadata = encode_time(input.time());
+                offsets.push((input.partition.clone(), CommittedOffset { offset, metadata }));
+            }
+        }
+    }
+
+    /// Commit, last step, after the log has committed: uncommitted rows and changelog positions go
+    /// into the state in one batch. True when a flush to disk is due.
+    pub fn apply_commit(
+        &mut self,
+        collector: &Collector,
+        now_ms: i64,
+        now: Instant,
+    ) -> Result<bool, EngineError> {
+        self.processed_since_commit = false;
+        for (input, committed) in self.group.inputs().iter().zip(&mut self.committed_positions) {
+            *committed = input.position();
+        }
+        if self.stores.iter().all(|store| store.uncommitted_len() == 0) {
+            return Ok(self.flush.due(now));
+        }
+        for (slot, store) in self.stores.iter().enumerate() {
+            if store.uncommitted_len() > 0 {
+                let changelog = self.topology.stores[slot].changelog;
+                if let Some(offset) = collector.acknowledged(changelog, self.id.partition) {
+                    self.state.offsets[slot] = offset;
+                }
+            }
+        }
+        let rows = self.write_batch(now_ms)?;
+        for store in &mut self.stores {
+            store.apply_committed();
+        }
+        Ok(self.flush.committed(rows, now))
+    }
+
+    fn write_batch(&self, now_ms: i64) -> Result<u64, EngineError> {
+        let Some(db) = &self.state.db else { return Ok(0) };
+        let mut batch = db.batch();
+        for (slot, store) in self.stores.iter().enumerate() {
+            if !matches!(store.committed.rows, Committed::Rocks(_)) {
+                continue;
+            }
+            store.write_to(&mut batch)?;
+            let checkpoint = Checkpoint {
+                offset: self.state.offsets[slot],
+                committed_at_ms: now_ms,
+                topic_id: self.state.topic_ids[slot].clone(),
+            };
+            batch.checkpoint(&store.committed.name, &checkpoint)?;
+        }
+        let rows = batch.rows();
+        batch.write()?;
+        Ok(rows)
+    }
+
+    /// Whether rows have waited too long for the disk, without a commit in between.
+    pub fn flush_due(&self, now: Instant) -> bool {
+        self.flush.due(now)
+    }
+
+    /// Writes committed rows to disk; `wait` returns when they are there.
+    pub fn flush(&mut self, wait: bool) -> Result<(), EngineError> {
+        self.flush.flushed();
+        match &self.state.db {
+            Some(db) => Ok(db.flush(wait)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes a task with everything committed: refreshes the checkpoints' time, so that a long rest
+    /// is not taken for age, and flushes, so that the next start restores nothing.
+    pub fn close_clean(mut self, now_ms: i64) -> Result<(), EngineError> {
+        self.write_batch(now_ms)?;
+        self.flush(true)
+    }
+
+    /// Forgets everything uncommitted, queues included; what is left can be restored again.
+    pub fn into_state(mut self) -> TaskState {
+        for store in &mut self.stores {
+            store.discard();
+        }
+        self.state
+    }
+
+    /// What queries may read.
+    pub fn committed_stores(&self) -> &[CommittedStore] {
+        &self.state.stores
+    }
+
+    /// Memory of uncommitted writes, in bytes.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum()
+    }
+
+    /// Counters since the task started here.
+    pub fn counters(&self) -> TaskCounters {
+        TaskCounters { dropped: self.dropped.records, ..self.counters }
+    }
+}
+
+fn decode<'r>(
+    bytes: Option<&'r [u8]>,
+    format: &Format,
+    part: &str,
+    arena: &'r Bump,
+) -> Result<Datum<'r>, String> {
+    let Some(bytes) = bytes else { return Ok(Datum::NULL) };
+    let value = format
+        .serde
+        .deserialize(bytes, arena)
+        .map_err(|error| format!("the {part} is {error}"))?;
+    Ok(Datum { value, encoded: Some((format.kind, bytes)) })
+}
+
+/// The record's own headers, and Kafka Streams' (KIP-1034).
+fn dead_letter_headers(
+    partition: &TopicPartition,
+    record: &RecordView<'_>,
+    stage: Stage,
+    node: &str,
+    message: &str,
+) -> HeadersBuf {
+    let exception = match stage {
+        Stage::Deserialization => "DeserializationError",
+        Stage::Processing => "ProcessingError",
+        Stage::Production => "ProductionError",
+    };
+    let mut end = message.len().min(ERROR_TEXT_BYTES_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut headers = HeadersBuf::from_headers(record.headers);
+    let mut push = |name: &str, value: &str| headers.push(name, Some(value.as_bytes()));
+    push("__streams.errors.exception", exception);
+    push("__streams.errors.message", &message[..end]);
+    push("__streams.errors.stacktrace", &format!("at {node}"));
+    push("__streams.errors.topic", &partition.topic);
+    push("__streams.errors.partition", &partition.partition.to_string());
+    push("__streams.errors.offset", &record.offset.to_string());
+    headers
+}
+
+/// Prefix of the text beside a committed offset: format version.
+const TIME_PREFIX: &str = "v1:";
+
+/// Text beside a committed offset: the partition's time.
+fn encode_time(time: i64) -> String {
+    format!("{TIME_PREFIX}{time}")
+}
+
+/// The partition time beside a committed offset; unknown where something else stands there.
+pub fn decode_time(metadata: &str) -> i64 {
+    metadata
+        .strip_prefix(TIME_PREFIX)
+        .and_then(|time| time.parse().ok())
+        .unwrap_or(UNKNOWN_TIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partition_time_survives_in_the_metadata_and_foreign_text_is_unknown() {
+        assert_eq!(decode_time(&encode_time(1_700_000_000_123)), 1_700_000_000_123);
+        assert_eq!(decode_time(""), UNKNOWN_TIME);
+        assert_eq!(decode_time("AgAAAYv"), UNKNOWN_TIME);
+    }
+}

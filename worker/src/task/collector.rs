@@ -1,0 +1,163 @@
+//! All output of a stream thread: picks partitions, begins the transaction at the first record,
+//! refuses what a topic would refuse.
+
+use millrace_kafka::{
+    CommittedOffset, Error, ErrorKind, GroupMetadata, Guarantee, Headers, OutRecord, RecordSink,
+    Result, TopicHandle, TopicPartition, partitioner,
+};
+
+use crate::topology::{OutTopic, OutTopics};
+
+/// Bytes a record takes beside key, value and headers (Kafka's record batch overhead, rounded up).
+const RECORD_OVERHEAD_BYTES: usize = 128;
+
+/// A topic's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicLimits {
+    /// Number of partitions.
+    pub partitions: i32,
+    /// `max.message.bytes`, or the producer's own limit if that is lower.
+    pub record_bytes_max: usize,
+}
+
+/// A topic with its number at the producer.
+struct Target {
+    name: String,
+    handle: TopicHandle,
+    limits: TopicLimits,
+}
+
+/// The thread's producer and its topics.
+pub struct Collector {
+    sink: Box<dyn RecordSink>,
+    transactional: bool,
+    in_transaction: bool,
+    targets: Vec<Target>,
+    sent: u64,
+}
+
+impl Collector {
+    /// Takes a producer over (transactions initialised) and numbers the topics at it. `limits` are by
+    /// [`OutTopic`].
+    pub fn new(
+        mut sink: Box<dyn RecordSink>,
+        guarantee: Guarantee,
+        topics: &OutTopics,
+        limits: &[TopicLimits],
+    ) -> Result<Self> {
+        let targets = topics
+            .names()
+            .iter()
+            .zip(limits)
+            .map(|(name, &limits)| {
+                Ok(Target { name: name.clone(), handle: sink.topic(name)?, limits })
+            })
+            .collect::<Result<_>>()?;
+        let transactional = guarantee == Guarantee::ExactlyOnce;
+        Ok(Self { sink, transactional, in_transaction: false, targets, sent: 0 })
+    }
+
+    /// The partition of a key: murmur2, as Java's producer; keyless records follow the task.
+    pub fn partition(&self, topic: OutTopic, key: Option<&[u8]>, task_partition: i32) -> i32 {
+        let partitions = self.targets[topic.0].limits.partitions;
+        match key {
+            Some(key) => partitioner::partition(key, partitions),
+            None => task_partition % partitions.max(1),
+        }
+    }
+
+    /// Refuses a record that its topic would refuse, before anything is sent of it.
+    pub fn check_size(
+        &self,
+        topic: OutTopic,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Headers<'_>,
+    ) -> Result<()> {
+        let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let bytes = len(key) + len(value) + headers.as_encoded().len() + RECORD_OVERHEAD_BYTES;
+        let target = &self.targets[topic.0];
+        if bytes <= target.limits.record_bytes_max {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("write a record to {}", target.name),
+            format!(
+                "it has {bytes} bytes and the topic takes {} (max.message.bytes)",
+                target.limits.record_bytes_max
+            ),
+        ))
+    }
+
+    /// Sends a record.
+    pub fn send(
+        &mut self,
+        topic: OutTopic,
+        partition: i32,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Headers<'_>,
+    ) -> Result<()> {
+        self.check_size(topic, key, value, headers)?;
+        self.begin()?;
+        let topic = self.targets[topic.0].handle;
+        self.sent += 1;
+        self.sink.send(&OutRecord { topic, partition, timestamp, key, value, headers })
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        if self.transactional && !self.in_transaction {
+            self.sink.begin()?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    /// Whether anything waits for a commit.
+    pub fn is_dirty(&self) -> bool {
+        self.in_transaction
+    }
+
+    /// Records sent since the collector was made.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Waits until everything sent is acknowledged.
+    pub fn flush(&mut self) -> Result<()> {
+        self.sink.flush()
+    }
+
+    /// The offset after the last acknowledged record written to a partition.
+    pub fn acknowledged(&self, topic: OutTopic, partition: i32) -> Option<i64> {
+        self.sink.acknowledged(self.targets[topic.0].handle, partition)
+    }
+
+    /// Adds consumed offsets to the transaction; begins one if nothing was sent.
+    pub fn send_offsets(
+        &mut self,
+        offsets: &[(TopicPartition, CommittedOffset)],
+        group: &GroupMetadata,
+    ) -> Result<()> {
+        self.begin()?;
+        self.sink.send_offsets(offsets, group)
+    }
+
+    /// Commits the transaction.
+    pub fn commit(&mut self) -> Result<()> {
+        self.sink.commit()?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Aborts the transaction, if there is one.
+    pub fn abort(&mut self) -> Result<()> {
+        if self.in_transaction {
+            self.in_transaction = false;
+            self.sink.abort()?;
+        }
+        Ok(())
+    }
+}
