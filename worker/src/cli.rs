@@ -18,7 +18,7 @@ const FAILED: u8 = 1;
 /// crash.
 #[derive(Parser)]
 #[command(name = "millrace-worker", version, after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 
@@ -59,7 +59,7 @@ enum Command {
 }
 
 /// Runs the command.
-pub fn run(args: Args) -> ExitCode {
+pub(crate) fn run(args: Args) -> ExitCode {
     if let Err(message) = start_logging(&args.log, args.log_format) {
         eprintln!("{message}");
         return ExitCode::from(2);

@@ -9,7 +9,7 @@ use super::input::{self, Overrides, Planned};
 
 /// Arguments of `check`.
 #[derive(Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Files or folders of StreamApps.
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
@@ -17,7 +17,7 @@ pub struct CheckArgs {
 
 /// Arguments of `describe`.
 #[derive(Args)]
-pub struct DescribeArgs {
+pub(super) struct DescribeArgs {
     /// Files or folders of StreamApps.
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
@@ -35,7 +35,7 @@ enum Format {
 }
 
 /// Says of each StreamApp that it is good, or all that is wrong with it.
-pub fn check(args: &CheckArgs) -> Result<(), String> {
+pub(super) fn check(args: &CheckArgs) -> Result<(), String> {
     let mut failed = Vec::new();
     for file in input::files(&args.paths)? {
         match input::load(&file, &Overrides::default()) {
@@ -64,7 +64,7 @@ fn print_good(file: &std::path::Path, app: &Planned) {
 
 /// Prints each StreamApp's description.
 #[allow(clippy::print_stdout)]
-pub fn describe(args: &DescribeArgs) -> Result<(), String> {
+pub(super) fn describe(args: &DescribeArgs) -> Result<(), String> {
     for file in input::files(&args.paths)? {
         for app in input::load(&file, &Overrides::default())? {
             match args.format {

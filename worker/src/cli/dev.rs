@@ -20,7 +20,7 @@ use super::service;
 
 /// Arguments of `dev`.
 #[derive(Args)]
-pub struct DevArgs {
+pub(super) struct DevArgs {
     /// Files or folders of StreamApps.
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
@@ -61,7 +61,7 @@ fn state_dir(data: Option<&Path>) -> StateDir {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub fn dev(args: &DevArgs) -> Result<(), String> {
+pub(super) fn dev(args: &DevArgs) -> Result<(), String> {
     let mut apps = Vec::new();
     for file in input::files(&args.paths)? {
         apps.extend(input::load(&file, &Overrides::default())?);

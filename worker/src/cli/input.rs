@@ -10,7 +10,7 @@ use millrace_crds::topology::SerdeName;
 
 /// Values that take the place of the StreamApp's own; named as Kafka Streams names them.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Overrides {
+pub(super) struct Overrides {
     /// application.id: consumer group and prefix of internal topics.
     #[arg(long, env = "APPLICATION_ID", value_name = "ID")]
     pub application_id: Option<String>,
@@ -32,7 +32,7 @@ pub struct Overrides {
 /// A serde by name.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[allow(missing_docs)]
-pub enum SerdeArg {
+pub(super) enum SerdeArg {
     Bytes,
     String,
     Json,
@@ -78,7 +78,7 @@ impl Overrides {
 }
 
 /// Files a command reads: those named, and all `.yaml` and `.yml` files of a named folder, by name.
-pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -104,7 +104,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
 }
 
 /// A StreamApp and its plan.
-pub struct Planned {
+pub(super) struct Planned {
     /// The StreamApp, overrides put in.
     pub document: Document,
     /// Its plan.
@@ -112,7 +112,7 @@ pub struct Planned {
 }
 
 /// Reads and plans all StreamApps of a file; the error has all problems, a paragraph each.
-pub fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, String> {
+pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, String> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("could not read {name}: {error}"))?;

@@ -17,7 +17,7 @@ use super::service;
 
 /// Arguments of `run`.
 #[derive(Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// File with the StreamApp.
     #[arg(long, short, env = "STREAM_APP_FILE", value_name = "FILE")]
     file: PathBuf,
@@ -67,7 +67,7 @@ fn choose(args: &RunArgs) -> Result<Planned, String> {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub fn run(args: &RunArgs) -> Result<(), String> {
+pub(super) fn run(args: &RunArgs) -> Result<(), String> {
     let app = choose(args)?;
     let ordinal = ordinal(args.ordinal, std::env::var("HOSTNAME").ok().as_deref());
     let config = WorkerConfig::new(&app.document.app, ordinal, args.state_dir.clone());

@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(25);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs applications and serves HTTP until a signal or until one fails.
-pub fn serve(
+pub(super) fn serve(
     options: Vec<AppOptions>,
     address: SocketAddr,
     more_routes: Router,
