@@ -1,5 +1,9 @@
 //! Writes random transactions to topic `transactions`, at a chosen rate, until stopped.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -53,61 +57,109 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let seed = options.seed.unwrap_or_else(rand::random);
     let mut stop = Stop::on_signals().context("could not handle signals")?;
-    let mut producer = Producer {
-        log: options.log.open("transaction-producer")?,
-        transactions: Transactions::new(options.accounts, seed),
-        paint: Paint::detect(),
-        done: 0,
-        unknown: 0,
-        last: None,
-    };
+    let log = options.log.open("transaction-producer")?;
     println!(
         "writing {} transactions a second over {} accounts to topic {TOPIC} (seed {seed})",
         options.rate, options.accounts
     );
-    producer.run(
-        &mut stop,
-        f64::from(options.rate),
-        options.count.unwrap_or(u64::MAX),
-    )?;
-    println!("stopped after {} transactions", producer.done);
+    let progress = Progress::default();
+    let transactions = Transactions::new(options.accounts, seed);
+    let mut producer = Producer {
+        log,
+        transactions,
+        progress: &progress,
+        paint: Paint::detect(),
+    };
+    let (finish, finished) = mpsc::channel();
+    thread::scope(|threads| {
+        // Apart from the writing, which may be held up for as long as Kafka's client waits for Kafka.
+        let reported = &progress;
+        threads.spawn(move || reported.report(&finished));
+        let count = options.count.unwrap_or(u64::MAX);
+        let ran = producer.run(&mut stop, f64::from(options.rate), count);
+        drop(finish);
+        ran
+    })?;
+    println!("stopped after {} transactions", progress.done());
     Ok(())
 }
 
-struct Producer {
-    log: Box<dyn Log>,
-    transactions: Transactions,
-    paint: Paint,
+/// How far the producer is, for the lines that say so.
+#[derive(Debug, Default)]
+struct Progress {
     /// Transactions that were written or may be.
-    done: u64,
+    done: AtomicU64,
     /// Those of them that nobody knows of.
-    unknown: u64,
-    last: Option<Transaction>,
+    unknown: AtomicU64,
+    last: Mutex<Option<Transaction>>,
 }
 
-impl Producer {
+impl Progress {
+    fn done(&self) -> u64 {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Prints a line at intervals, until the other end of the channel is dropped.
+    fn report(&self, finished: &Receiver<()>) {
+        let paint = Paint::detect();
+        let mut before = 0;
+        while finished.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let done = self.done();
+            if done == before {
+                println!(
+                    "{} the log has confirmed nothing for a while",
+                    paint.yellow("waiting:")
+                );
+                continue;
+            }
+            before = done;
+            let unknown = match self.unknown.load(Ordering::Acquire) {
+                0 => String::new(),
+                unknown => paint.yellow(&format!(", {unknown} of unknown outcome")),
+            };
+            let last = self
+                .last
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let last = last.map(|last| format!("{} {:+}", last.account, last.amount.0));
+            println!(
+                "{} transactions{unknown}, last: {}",
+                paint.bold(&done.to_string()),
+                paint.dim(&last.unwrap_or_default()),
+            );
+        }
+    }
+}
+
+struct Producer<'a> {
+    log: Box<dyn Log>,
+    transactions: Transactions,
+    progress: &'a Progress,
+    paint: Paint,
+}
+
+impl Producer<'_> {
     fn run(&mut self, stop: &mut Stop, rate: f64, count: u64) -> anyhow::Result<()> {
         let mut clock = Instant::now();
         let mut counted_from = 0;
-        let mut reported = Instant::now();
         let mut behind = false;
-        while self.done < count && !stop.wait(if behind { Duration::ZERO } else { TICK }) {
+        loop {
+            let done = self.progress.done();
+            if done >= count || stop.wait(if behind { Duration::ZERO } else { TICK }) {
+                return Ok(());
+            }
             let due = counted_from + (clock.elapsed().as_secs_f64() * rate) as u64;
-            let owed = due.min(count).saturating_sub(self.done);
+            let owed = due.min(count).saturating_sub(done);
             if owed as f64 > rate * CATCH_UP_SECONDS {
-                (clock, counted_from) = (Instant::now(), self.done);
+                (clock, counted_from) = (Instant::now(), done);
             }
             let length = usize::try_from(owed)?.min(BATCH_LENGTH);
             behind = owed > length as u64;
             if length > 0 {
                 self.write(length, stop)?;
             }
-            if reported.elapsed() >= PROGRESS_INTERVAL {
-                reported = Instant::now();
-                self.report();
-            }
         }
-        Ok(())
     }
 
     /// Writes the next transactions, again and again until that succeeds or the program is stopped.
@@ -126,11 +178,11 @@ impl Producer {
                 Ok(()) => break,
                 Err(error) if error.outcome == Outcome::Unknown => {
                     // Written twice, they would falsify the balances.
-                    self.unknown += length as u64;
-                    println!(
-                        "{} {error}; {length} transactions may be written or not",
-                        self.paint.yellow("unknown:")
-                    );
+                    self.progress
+                        .unknown
+                        .fetch_add(length as u64, Ordering::AcqRel);
+                    let unknown = self.paint.yellow("unknown:");
+                    println!("{unknown} {error}; {length} transactions may be written or not");
                     break;
                 }
                 Err(error) => {
@@ -141,24 +193,14 @@ impl Producer {
                 }
             }
         }
-        self.done += length as u64;
-        self.last = batch.into_iter().next_back();
+        *self
+            .progress
+            .last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = batch.last().cloned();
+        self.progress
+            .done
+            .fetch_add(length as u64, Ordering::AcqRel);
         Ok(())
-    }
-
-    fn report(&self) {
-        let Some(last) = &self.last else { return };
-        let unknown = if self.unknown > 0 {
-            self.paint
-                .yellow(&format!(", {} of unknown outcome", self.unknown))
-        } else {
-            String::new()
-        };
-        println!(
-            "{} transactions{unknown}, last: {} {}",
-            self.paint.bold(&self.done.to_string()),
-            last.account,
-            self.paint.dim(&format!("{:+}", last.amount.0)),
-        );
     }
 }
