@@ -143,6 +143,8 @@ impl KafkaConfig {
                 // The default of 1 s leaves gaps whenever the queue was full.
                 ("fetch.queue.backoff.ms", "2"),
                 ("fetch.wait.max.ms", "100"),
+                // A deleted topic shows with a look at the metadata; the default is 5 minutes.
+                ("topic.metadata.refresh.interval.ms", "30000"),
             ],
             &[
                 ("client.id", client_id),

@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use crate::classify::{Site, kind_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{PartitionAssignment, RecordSource, SourceEvent, StartOffset};
-use crate::native::{Code, Conf, Consumer, Isolation, Message, PartitionList, Queue, Signal, Wake};
+use crate::native::{
+    Code, Conf, Consumer, Isolation, Message, NativeError, PartitionList, Queue, Signal, Wake,
+};
 use crate::record::{HeadersBuf, TopicPartition};
 
 /// Most events taken from one partition before the others have their turn.
@@ -27,6 +29,7 @@ const TURN: usize = 1024;
 /// Offset numbers with a meaning, as librdkafka and the protocol know them.
 const OFFSET_BEGINNING: i64 = -2;
 const OFFSET_SPEC_LATEST: i64 = -1;
+const NO_OFFSET: i64 = -1001;
 
 /// A source of records from assigned partitions, outside any group.
 pub(crate) struct Reader {
@@ -150,10 +153,14 @@ impl Reader {
                         delivered += 1;
                     }
                     Some(code) => {
-                        let error = partition_error(&self.site, partition, &message, code);
-                        failure = failure.or(error);
+                        let error = message.error(code);
+                        let told = partition_error(&self.site, partition, error, message.offset());
+                        failure = failure.or(told);
                     }
                 }
+            }
+            for error in self.consumer.take_errors() {
+                failure = failure.or(partition_error(&self.site, partition, error, NO_OFFSET));
             }
         }
         self.turn = if count == 0 {
@@ -173,22 +180,23 @@ impl Reader {
         if self.shared.take(TURN, &mut self.batch) == TURN {
             self.shared_signal.keep();
         }
+        let messages = self.batch.drain(..);
+        let mut errors: Vec<NativeError> = messages
+            .filter_map(|message| Some(message.error(message.error_code()?)))
+            .collect();
+        errors.append(&mut self.consumer.take_errors());
         let mut failure = None;
-        for message in self.batch.drain(..) {
-            let Some(code) = message.error_code() else {
-                continue;
-            };
+        for error in errors {
             let fatal = self.consumer.client().fatal_error();
-            let error = message.error(code);
             // Lost connections come back by themselves; a group that we never join may refuse us.
-            match (fatal, kind_of(code)) {
+            match (fatal, kind_of(error.code)) {
                 (Some(fatal), _) => {
                     failure = Some(self.site.error_of_kind(ErrorKind::Fatal, "fetch", &fatal));
                 }
                 (None, ErrorKind::Unavailable) => {
                     tracing::warn!(servers = %self.site.servers, %error, "Kafka is not answering");
                 }
-                _ if code == Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => {
+                _ if error.code == Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => {
                     tracing::debug!(%error, "no access to the reader's group, which is not needed");
                 }
                 _ => failure = failure.or(Some(self.site.error("fetch", &error))),
@@ -367,17 +375,16 @@ fn drain(queue: &Queue, batch: &mut Vec<Message>) {
 fn partition_error(
     site: &Site,
     partition: &Partition,
-    message: &Message,
-    code: Code,
+    error: NativeError,
+    offset: i64,
 ) -> Option<Error> {
-    let error = message.error(code);
-    match kind_of(code) {
+    match kind_of(error.code) {
         ErrorKind::Unavailable => {
             tracing::warn!(partition = %partition.name, %error, "fetching fails, and is tried again");
             None
         }
         ErrorKind::OffsetOutOfRange => {
-            let words = format!("offset {} is not in the log: {error}", message.offset());
+            let words = format!("offset {offset} is not in the log: {error}");
             Some(Error::new(ErrorKind::OffsetOutOfRange, "fetch", words).on(partition.name.clone()))
         }
         _ => Some(site.error("fetch", &error).on(partition.name.clone())),

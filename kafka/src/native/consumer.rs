@@ -1,12 +1,15 @@
 //! A consumer of explicitly assigned partitions, one queue each.
 
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rdkafka::bindings as sys;
 
 use crate::record::TopicPartition;
 
-use super::client::{Client, ClientKind};
+use super::client::{Client, ClientKind, set_opaque};
 use super::conf::Conf;
-use super::error::{Code, NativeError};
+use super::error::{Code, NativeError, read_code, text};
 use super::partitions::{PartitionList, c_string};
 use super::queue::Queue;
 
@@ -14,20 +17,35 @@ use super::queue::Queue;
 /// the same; without a subscription it never joins.)
 pub(crate) struct Consumer {
     client: Client,
+    errors: Arc<Errors>,
 }
+
+/// Errors that librdkafka tells by callback instead of in a message's place: those of a partition
+/// whose topic does not exist, among others.
+type Errors = Mutex<Vec<NativeError>>;
 
 impl Consumer {
     /// A consumer with nothing assigned.
     pub(crate) fn new(conf: Conf) -> Result<Self, NativeError> {
-        let client = Client::new(ClientKind::Consumer, conf, Box::new(()))?;
+        let errors = Arc::new(Errors::default());
+        set_opaque(&conf, Arc::as_ptr(&errors).cast_mut().cast::<c_void>());
+        // SAFETY: a valid configuration.
+        unsafe { sys::rd_kafka_conf_set_error_cb(conf.as_ptr(), Some(on_error)) };
+        let client = Client::new(ClientKind::Consumer, conf, Box::new(Arc::clone(&errors)))?;
         // SAFETY: a valid handle.
         NativeError::check(unsafe { sys::rd_kafka_poll_set_consumer(client.as_ptr()) })?;
-        Ok(Self { client })
+        Ok(Self { client, errors })
     }
 
     /// The client underneath.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The errors told by callback since the last call. Callbacks run while a queue is read, so what
+    /// is there right after reading a partition's queue concerns that partition.
+    pub(crate) fn take_errors(&self) -> Vec<NativeError> {
+        std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The queue of what concerns no single partition: errors of the client, callbacks.
@@ -73,4 +91,26 @@ impl Consumer {
             NativeError::take(error)
         }
     }
+}
+
+/// An error told by callback. Runs inside the reading of a queue.
+unsafe extern "C" fn on_error(
+    _rk: *mut sys::rd_kafka_t,
+    code: c_int,
+    reason: *const c_char,
+    opaque: *mut c_void,
+) {
+    // SAFETY: librdkafka passes a terminated string, a code as C writes it, and the opaque pointer
+    // of the configuration, whose target the client keeps.
+    let (errors, error) = unsafe {
+        let code = read_code((&raw const code).cast::<Code>());
+        (
+            &*opaque.cast::<Errors>(),
+            NativeError::with_message(code, text(reason)),
+        )
+    };
+    errors
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(error);
 }

@@ -220,11 +220,13 @@ fn a_topic_that_does_not_exist_is_an_error_that_names_it() {
         broker.bootstrap(),
         millrace_kafka::Guarantee::ExactlyOnce,
     );
-    // How long librdkafka holds a topic's absence for a delay of the brokers.
-    config.properties.insert(
-        "topic.metadata.propagation.max.ms".to_owned(),
-        "500".to_owned(),
-    );
+    // How long librdkafka takes a topic's absence for a delay of the brokers, and how often it looks.
+    for (name, value) in [
+        ("topic.metadata.propagation.max.ms", "500"),
+        ("topic.metadata.refresh.interval.ms", "1000"),
+    ] {
+        config.properties.insert(name.to_owned(), value.to_owned());
+    }
     let cluster = millrace_kafka::KafkaCluster::new(config).unwrap();
     let mut reader = cluster.reader("reader-unknown").unwrap();
     reader
