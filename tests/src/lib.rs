@@ -3,3 +3,4 @@
 pub mod bench;
 pub mod broker;
 pub mod contract;
+pub mod worker;

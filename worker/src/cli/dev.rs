@@ -96,7 +96,9 @@ pub(super) fn dev(args: &DevArgs) -> Result<(), String> {
         })
         .collect();
     let address = args.http;
-    service::serve(options, address, topics::router(cluster), || announce(&names, address))
+    service::serve(options, address, topics::router(cluster), |address| {
+        announce(&names, address);
+    })
 }
 
 #[allow(clippy::print_stdout)]

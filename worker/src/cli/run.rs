@@ -81,7 +81,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), String> {
         clock: Arc::new(SystemClock),
         memory: StateMemory::new(None),
     };
-    service::serve(vec![options], args.http, Router::new(), || {})
+    service::serve(vec![options], args.http, Router::new(), |_| {})
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(super) fn serve(
     options: Vec<AppOptions>,
     address: SocketAddr,
     more_routes: Router,
-    started: impl FnOnce(),
+    started: impl FnOnce(SocketAddr),
 ) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -29,6 +29,8 @@ pub(super) fn serve(
         .map_err(|error| format!("could not start the HTTP threads: {error}"))?;
     runtime.block_on(async {
         let listener = http::bind(address).await?;
+        // Port 0 asks for any free one: tell which it is.
+        let address = listener.local_addr().unwrap_or(address);
         let mut term = signal(SignalKind::terminate())
             .map_err(|error| format!("could not listen for SIGTERM: {error}"))?;
         let mut interrupt = signal(SignalKind::interrupt())
@@ -45,7 +47,7 @@ pub(super) fn serve(
             let _ended = http_stopped.await;
         }));
         tracing::info!(%address, "HTTP is up");
-        started();
+        started(address);
         tokio::select! {
             _ = term.recv() => tracing::info!("SIGTERM: finishing"),
             _ = interrupt.recv() => tracing::info!("SIGINT: finishing"),
