@@ -75,6 +75,11 @@ impl KafkaConfig {
             if let Some(reason) = names::owned(name) {
                 return refuse(format!("property `{name}` is set by the engine: {reason}"));
             }
+            if let Some(instead) = names::java_only(name) {
+                return refuse(format!(
+                    "property `{name}` belongs to the Java clients: {instead}"
+                ));
+            }
             match scratch.set(name, value) {
                 Ok(()) => {}
                 Err(ConfError::UnknownName) => {

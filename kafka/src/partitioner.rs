@@ -67,10 +67,27 @@ mod tests {
         assert_eq!(partition(b"key", 0), 0);
     }
 
+    /// Hash, and partition of 3 and of 7, as kafka-clients 4.3.0 computes them (`Utils.murmur2`,
+    /// `BuiltInPartitioner.partitionForKey`).
     #[test]
-    fn partitions_equal_what_the_java_producer_chose() {
-        // toPositive(hash) % 3 of the vectors above.
-        assert_eq!(partition(b"21", 3), ((-973_932_308_i32) & i32::MAX) % 3);
-        assert_eq!(partition(b"abc", 3), 479_470_107 % 3);
+    fn hashes_and_partitions_equal_those_of_the_java_producer() {
+        let vectors: [(&[u8], i32, i32, i32); 11] = [
+            (b"", 275_646_681, 0, 2),
+            (b"0", 971_027_396, 2, 3),
+            (b"21", -973_932_308, 0, 3),
+            (b"abc", 479_470_107, 0, 4),
+            (b"loan", 1_539_408_563, 2, 0),
+            (b"001-00101", -1_647_508_291, 1, 0),
+            (b"001-00102", -1_685_974_405, 1, 6),
+            (b"foobar", -790_332_482, 0, 0),
+            ("한글".as_bytes(), -1_593_753_763, 1, 2),
+            (b"a-little-bit-longer-string", -1_486_304_829, 2, 0),
+            (&[0xff, 0x80, 0x7f], 968_261_134, 1, 1),
+        ];
+        for (key, hash, of_three, of_seven) in vectors {
+            assert_eq!(murmur2(key), hash, "{key:?}");
+            assert_eq!(partition(key, 3), of_three, "{key:?}");
+            assert_eq!(partition(key, 7), of_seven, "{key:?}");
+        }
     }
 }

@@ -154,13 +154,13 @@ impl Reader {
                     }
                     Some(code) => {
                         let error = message.error(code);
-                        let told = partition_error(&self.site, partition, error, message.offset());
+                        let told = partition_error(&self.site, partition, &error, message.offset());
                         failure = failure.or(told);
                     }
                 }
             }
             for error in self.consumer.take_errors() {
-                failure = failure.or(partition_error(&self.site, partition, error, NO_OFFSET));
+                failure = failure.or(partition_error(&self.site, partition, &error, NO_OFFSET));
             }
         }
         self.turn = if count == 0 {
@@ -375,7 +375,7 @@ fn drain(queue: &Queue, batch: &mut Vec<Message>) {
 fn partition_error(
     site: &Site,
     partition: &Partition,
-    error: NativeError,
+    error: &NativeError,
     offset: i64,
 ) -> Option<Error> {
     match kind_of(error.code) {
@@ -387,7 +387,7 @@ fn partition_error(
             let words = format!("offset {offset} is not in the log: {error}");
             Some(Error::new(ErrorKind::OffsetOutOfRange, "fetch", words).on(partition.name.clone()))
         }
-        _ => Some(site.error("fetch", &error).on(partition.name.clone())),
+        _ => Some(site.error("fetch", error).on(partition.name.clone())),
     }
 }
 

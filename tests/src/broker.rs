@@ -77,7 +77,12 @@ struct Process {
 
 /// The watchdog's script: its standard input closes when we are gone. `$1` is the broker's process
 /// id, `$2` its directory.
-const WATCHDOG: &str = r#"read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2""#;
+const WATCHDOG: &str = r#"
+read -r _
+kill -9 "$1" 2>/dev/null
+# A dying broker may still make files.
+for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$2" 2>/dev/null && exit; sleep 0.2; done
+"#;
 
 impl Process {
     /// Takes the watchdog off, so that it cannot act on a process id that is reused.

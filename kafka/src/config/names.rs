@@ -114,12 +114,45 @@ const JAVA_ONLY: &[(&str, &str)] = &[
     ("commit.interval.ms", "it has a field of its own"),
 ];
 
+/// Properties that librdkafka takes and does not list: other names of listed ones, and those without
+/// a default.
+const UNLISTED: &[&str] = &[
+    "compression.type",
+    "delivery.timeout.ms",
+    "max.partition.fetch.bytes",
+    "retries",
+    "sasl.mechanism",
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "sasl.oauthbearer.token.endpoint.url",
+    "sasl.password",
+    "sasl.username",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+];
+
 /// Why a property is not the user's to set; `None` where it is.
 pub(super) fn owned(name: &str) -> Option<&'static str> {
     OWNED
         .iter()
         .find(|(owned, _)| *owned == name)
         .map(|(_, reason)| *reason)
+}
+
+/// What does the work of a property that only the Java clients have; `None` for any other.
+pub(super) fn java_only(name: &str) -> Option<&'static str> {
+    JAVA_ONLY
+        .iter()
+        .find(|(java, _)| *java == name)
+        .map(|(_, instead)| *instead)
 }
 
 /// Whether a value must not be shown.
@@ -138,11 +171,9 @@ pub(super) fn is_secret(name: &str) -> bool {
 
 /// What to say after "there is no property …".
 pub(super) fn hint(name: &str) -> String {
-    if let Some((_, instead)) = JAVA_ONLY.iter().find(|(java, _)| *java == name) {
-        return format!(" (it belongs to the Java clients): {instead}");
-    }
     let nearest = Conf::names()
         .into_iter()
+        .chain(UNLISTED.iter().map(|name| (*name).to_owned()))
         .map(|known| (distance(name, &known), known))
         .min()
         .filter(|(distance, known)| *distance <= 1 + known.len() / 5);
@@ -170,7 +201,24 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use crate::native::ConfError;
+
     use super::*;
+
+    #[test]
+    fn the_names_that_we_list_are_librdkafkas_and_javas_are_not() {
+        for name in UNLISTED {
+            // Right or wrong, the value shows that the name is known.
+            assert_ne!(
+                Conf::new().set(name, "?"),
+                Err(ConfError::UnknownName),
+                "{name}"
+            );
+        }
+        for (name, _) in JAVA_ONLY {
+            assert_ne!(Conf::new().set(name, "1"), Ok(()), "{name}");
+        }
+    }
 
     #[test]
     fn distance_counts_edits() {

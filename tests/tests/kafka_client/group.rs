@@ -251,3 +251,23 @@ fn reading_goes_on_while_the_group_rebalances() {
         two.step();
     }
 }
+
+#[test]
+fn under_at_least_once_a_member_reads_what_is_not_committed_as_kafka_streams_does() {
+    let broker = Broker::shared().unwrap();
+    let cluster = broker.cluster(Guarantee::AtLeastOnce).unwrap();
+    let (group, tasks) = (unique("group-alo"), topic(&cluster, "group-alo-tasks", 1));
+    let input = topic(&cluster, "group-alo-input", 1);
+    let mut sink = transactional(&cluster, &group);
+    sink.begin().unwrap();
+    send(&mut *sink, &input, 0, b"aborted");
+    sink.flush().unwrap();
+    sink.abort().unwrap();
+    let mut one = TestMember::join(&cluster, &group, &tasks, "00000-000");
+    settle(&mut [&mut one], |m| own_all(m, 1));
+    one.consumer
+        .assign(&[at(&input, 0, 0, StartOffset::Earliest)])
+        .unwrap();
+    let events = poll_to_end(&mut *one.consumer, 0);
+    assert_eq!(values(&events, 0), ["aborted"]);
+}
