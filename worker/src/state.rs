@@ -15,6 +15,7 @@ pub mod db;
 pub mod directory;
 pub mod memory;
 pub mod overlay;
+pub mod row_cache;
 pub mod store;
 
 pub use checkpoint::Checkpoint;

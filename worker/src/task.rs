@@ -81,7 +81,9 @@ pub struct Task {
 
 impl Task {
     /// A task whose state is restored. `sources[i]` is the source that reads input `i` of the group;
-    /// the inputs' positions are those that the group has committed.
+    /// the inputs' positions are those that the group has committed. `cache_bytes`: committed rows
+    /// cached per store.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         id: TaskId,
         topology: ProcessorTopology,
@@ -90,12 +92,13 @@ impl Task {
         state: TaskState,
         flush: FlushBound,
         errors: ErrorPolicies,
+        cache_bytes: usize,
     ) -> Self {
         let stores = topology
             .stores
             .iter()
             .zip(&state.stores)
-            .map(|(slot, committed)| KeyValueStore::new(slot.id, committed.clone()))
+            .map(|(slot, committed)| KeyValueStore::new(slot.id, committed.clone(), cache_bytes))
             .collect();
         let committed_positions = group.inputs().iter().map(|input| input.position()).collect();
         Self {

@@ -236,7 +236,7 @@ impl Restorer {
             job.progress.add_total(passed);
             let slot = self.next_slot;
             self.next_slot = self.next_slot.wrapping_add(1);
-            let store = KeyValueStore::new(StoreId(index), committed);
+            let store = KeyValueStore::new(StoreId(index), committed, 0);
             let partition = partitions[index].clone();
             stores.push(Catching {
                 slot,

@@ -11,6 +11,7 @@ use millrace_kafka::{
 
 use super::tasks::{Pending, Running};
 use super::thread::StreamThread;
+use crate::config::ROW_CACHE_BYTES;
 use crate::error::EngineError;
 use crate::task::collector::Collector;
 use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
@@ -170,11 +171,24 @@ impl StreamThread {
             PartitionGroup::new(group_inputs, config.max_task_idle_ms, config.buffered_records_max);
         let sources = inputs.iter().map(|(source, _)| *source).collect();
         let (flush, errors) = (config.flush, config.errors);
-        let task = Task::new(id, topology, group, sources, state, flush, errors);
+        let cache = self.cache_bytes_per_store();
+        let task = Task::new(id, topology, group, sources, state, flush, errors, cache);
         self.consumer()?.assign(&assignments)?;
         self.tasks.start(Running { number, task, slots });
         tracing::info!(task = %id, thread = self.index, "task running");
         Ok(())
+    }
+
+    /// A store's share of the thread's row cache, as if all tasks ran here: they may come to.
+    fn cache_bytes_per_store(&self) -> usize {
+        let context = &self.context;
+        let stores: usize = context
+            .layout
+            .tasks()
+            .filter_map(|task| context.plan.subtopologies.get(task.subtopology))
+            .map(|subtopology| subtopology.stores.len())
+            .sum();
+        ROW_CACHE_BYTES / stores.max(1)
     }
 
     /// Positions of inputs that the group has no offset for, by the source's reset policy; committed

@@ -1,4 +1,4 @@
-//! A key-value store of a task: overlay over committed rows.
+//! A key-value store of a task: overlay over cached over committed rows.
 //!
 //! A row is `timestamp, 8 bytes big endian ‖ value bytes`, as Kafka Streams' timestamped stores; the
 //! changelog's value is without the timestamp, which is the record's own.
@@ -12,6 +12,7 @@ use millrace_expr::Bump;
 
 use super::db::CommitBatch;
 use super::overlay::{Lookup, Overlay};
+use super::row_cache::RowCache;
 use super::{StateError, TaskDb};
 
 /// Length of the timestamp before the value.
@@ -101,34 +102,50 @@ pub struct KeyValueStore {
     /// Committed rows.
     pub committed: CommittedStore,
     overlay: Overlay,
+    cache: RowCache,
 }
 
 impl KeyValueStore {
-    /// A store with nothing uncommitted.
-    pub fn new(id: StoreId, committed: CommittedStore) -> Self {
-        Self { id, committed, overlay: Overlay::default() }
+    /// A store with nothing uncommitted, which caches so many bytes of committed rows.
+    pub fn new(id: StoreId, committed: CommittedStore, cache_bytes: usize) -> Self {
+        let cache_bytes = match committed.rows {
+            Committed::Rocks(_) => cache_bytes,
+            Committed::Memory(_) => 0,
+        };
+        Self { id, committed, overlay: Overlay::default(), cache: RowCache::new(cache_bytes) }
     }
 
     /// The row of a key, uncommitted writes included; copied into the arena.
-    pub fn get<'r>(&self, key: &[u8], arena: &'r Bump) -> Result<Option<Row<'r>>, StateError> {
-        let row: &'r [u8] = match self.overlay.get(key) {
-            Lookup::Deleted => return Ok(None),
-            Lookup::Value(row) => arena.alloc_slice_copy(row),
-            Lookup::Unknown => match &self.committed.rows {
-                Committed::Rocks(db) => match db.get(&self.committed.name, key)? {
-                    None => return Ok(None),
-                    Some(row) => arena.alloc_slice_copy(&row),
-                },
-                Committed::Memory(rows) => {
-                    let rows = rows.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    match rows.get(key) {
-                        None => return Ok(None),
-                        Some(row) => arena.alloc_slice_copy(row),
-                    }
-                }
-            },
+    pub fn get<'r>(&mut self, key: &[u8], arena: &'r Bump) -> Result<Option<Row<'r>>, StateError> {
+        let known = match self.overlay.get(key) {
+            Lookup::Unknown => self.cache.get(key),
+            known => known,
         };
-        Ok(Row::decode(row))
+        let row: Option<&'r [u8]> = match known {
+            Lookup::Deleted => None,
+            Lookup::Value(row) => Some(arena.alloc_slice_copy(row)),
+            Lookup::Unknown => self.committed_row(key, arena)?,
+        };
+        Ok(row.and_then(Row::decode))
+    }
+
+    /// The committed row of a key, from where it lies.
+    fn committed_row<'r>(
+        &mut self,
+        key: &[u8],
+        arena: &'r Bump,
+    ) -> Result<Option<&'r [u8]>, StateError> {
+        match &self.committed.rows {
+            Committed::Rocks(db) => {
+                let row = db.get(&self.committed.name, key)?;
+                self.cache.put(key, row.as_deref());
+                Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
+            }
+            Committed::Memory(rows) => {
+                let rows = rows.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                Ok(rows.get(key).map(|row| &*arena.alloc_slice_copy(row)))
+            }
+        }
     }
 
     /// Writes a value, or deletes the key; uncommitted until [`KeyValueStore::write_to`].
@@ -203,6 +220,9 @@ impl KeyValueStore {
                     None => rows.remove(key),
                 };
             }
+        }
+        for (key, row) in self.overlay.iter() {
+            self.cache.put(key, row);
         }
         self.overlay.clear();
     }

@@ -1,0 +1,101 @@
+//! Committed rows that were used lately, so that a lookup need not go through RocksDB's memtable and
+//! blocks (measured: a third of all CPU on the loan join, see docs/decisions).
+//!
+//! Two generations: rows go into the young one; when it is full it becomes the old one, and the old
+//! one is forgotten whole. A row that is used again comes back from the old to the young. That is a
+//! coarse "least recently used" without a list to keep, and bounds the memory at all times.
+
+use super::overlay::{Lookup, Overlay};
+
+/// Committed rows, and keys known to have none. Reads of the stream thread alone: queries read
+/// RocksDB.
+#[derive(Debug, Default)]
+pub struct RowCache {
+    young: Overlay,
+    old: Overlay,
+    generation_bytes_max: usize,
+}
+
+impl RowCache {
+    /// A cache of at most so many bytes; 0 caches nothing.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { generation_bytes_max: bytes_max / 2, ..Self::default() }
+    }
+
+    /// What is known of a key.
+    pub fn get(&mut self, key: &[u8]) -> Lookup<'_> {
+        if self.young.get(key) == Lookup::Unknown {
+            match self.old.get(key) {
+                Lookup::Unknown => return Lookup::Unknown,
+                Lookup::Deleted => self.young.put(key, None),
+                Lookup::Value(row) => self.young.put(key, Some((row, b""))),
+            }
+            self.age();
+        }
+        // After ageing the row is in the old generation.
+        match self.young.get(key) {
+            Lookup::Unknown => self.old.get(key),
+            known => known,
+        }
+    }
+
+    /// Notes the committed row of a key, or that it has none.
+    pub fn put(&mut self, key: &[u8], row: Option<&[u8]>) {
+        if self.generation_bytes_max == 0 {
+            return;
+        }
+        self.young.put(key, row.map(|row| (row, &b""[..])));
+        self.age();
+    }
+
+    fn age(&mut self) {
+        if self.young.size_bytes() > self.generation_bytes_max {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_in_use_stay_and_the_memory_is_bounded() {
+        const BYTES: usize = 64 * 1024;
+        let mut cache = RowCache::new(BYTES);
+        for number in 0u32..100_000 {
+            cache.put(&number.to_be_bytes(), Some(b"some row"));
+            assert_eq!(cache.get(&0u32.to_be_bytes()), Lookup::Value(b"some row"));
+            let held = cache.young.size_bytes() + cache.old.size_bytes();
+            assert!(held < BYTES + 1024, "{held} bytes");
+        }
+        assert_eq!(cache.get(&1u32.to_be_bytes()), Lookup::Unknown);
+    }
+
+    #[test]
+    fn the_latest_row_hides_an_older_generation() {
+        let mut cache = RowCache::new(1024);
+        cache.put(b"key", Some(b"first"));
+        for number in 0u32..6 {
+            cache.put(&number.to_be_bytes(), Some(b"filler"));
+        }
+        cache.put(b"key", None);
+        assert_eq!(cache.get(b"key"), Lookup::Deleted);
+        cache.clear();
+        assert_eq!(cache.get(b"key"), Lookup::Unknown);
+    }
+
+    #[test]
+    fn without_memory_nothing_is_cached() {
+        let mut cache = RowCache::new(0);
+        cache.put(b"key", Some(b"row"));
+        assert_eq!(cache.get(b"key"), Lookup::Unknown);
+    }
+}

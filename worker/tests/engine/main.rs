@@ -1,0 +1,8 @@
+//! The engine on the embedded log: what each step of the topology language means, how tasks, state
+//! and commits behave, and what faults do to them. No thread, no sleep, no broker: every run of a
+//! test is the same run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod faults;
+mod support;
