@@ -8,7 +8,7 @@ use loan_evaluation::terminal::Paint;
 
 /// Shows the loan evaluation at work on this machine, without Kafka
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "loan-demo", version)]
 struct Options {
     #[command(flatten)]
     demo: demo::Options,

@@ -23,7 +23,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(12);
 
 /// Takes loan requests over REST: POST /loans {"account":"001-00101","amount":100}
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "loan-request-api", version)]
 struct Options {
     #[command(flatten)]
     log: LogOptions,

@@ -31,7 +31,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes random transactions, at a chosen rate, until stopped
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "transaction-producer", version)]
 struct Options {
     #[command(flatten)]
     log: LogOptions,
