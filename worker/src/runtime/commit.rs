@@ -90,8 +90,8 @@ impl StreamThread {
     }
 }
 
-/// Inside a commit "not answered" is not "did not happen": such an error costs the transaction.
-fn in_doubt(error: EngineError) -> EngineError {
+/// Inside a transaction "not answered" is not "did not happen": such an error costs the transaction.
+pub(super) fn in_doubt(error: EngineError) -> EngineError {
     match error {
         EngineError::Log(mut log) if EngineError::Log(log.clone()).outcome() == Outcome::Retry => {
             log.kind = millrace_kafka::ErrorKind::Unknown;

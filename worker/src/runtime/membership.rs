@@ -19,7 +19,7 @@ impl StreamThread {
             match &change {
                 Rebalance::Assigned(numbers) => self.open(numbers),
                 Rebalance::Revoked(numbers) => self.hand_over(numbers)?,
-                Rebalance::Lost(numbers) => self.lose(numbers)?,
+                Rebalance::Lost(numbers) => self.lose(numbers),
             }
             if let Some(consumer) = &mut self.consumer {
                 consumer.acknowledge()?;
@@ -76,16 +76,12 @@ impl StreamThread {
             tracing::warn!(%error, "tasks are handed over from their last commit");
             self.recover();
         }
+        let leaving = self.take_out(numbers);
+        self.unassign_or_rejoin(&leaving);
         let now_ms = self.context.clock.wall_ms();
-        for &number in numbers {
-            if self.tasks.cancel(number) {
-                continue;
-            }
-            let Some(running) = self.tasks.stop(number) else { continue };
-            tracing::info!(task = %running.task.id, thread = self.index, "task handed over");
-            self.status.add_past(running.task.counters().processed, 0);
-            self.unassign(std::slice::from_ref(&running))?;
-            running.task.close_clean(now_ms)?;
+        for Running { task, .. } in leaving {
+            tracing::info!(task = %task.id, thread = self.index, "task handed over");
+            task.close_clean(now_ms)?;
         }
         match committed {
             Err(error) if error.outcome() == crate::error::Outcome::Fatal => Err(error),
@@ -95,22 +91,41 @@ impl StreamThread {
 
     /// Tasks that are another member's already. They shared a transaction with the thread's other
     /// tasks, so all go back to the last commit.
-    fn lose(&mut self, numbers: &[i32]) -> Result<(), EngineError> {
-        let mut lost_running = false;
-        for &number in numbers {
-            if self.tasks.cancel(number) {
-                continue;
-            }
-            let Some(running) = self.tasks.stop(number) else { continue };
-            tracing::warn!(task = %running.task.id, thread = self.index, "task lost");
-            self.status.add_past(running.task.counters().processed, 0);
-            self.unassign(std::slice::from_ref(&running))?;
-            lost_running = true;
+    fn lose(&mut self, numbers: &[i32]) {
+        let lost = self.take_out(numbers);
+        if lost.is_empty() {
+            return;
         }
-        if lost_running {
+        for Running { task, .. } in &lost {
+            tracing::warn!(task = %task.id, thread = self.index, "task lost");
+        }
+        self.unassign_or_rejoin(&lost);
+        drop(lost);
+        self.recover();
+    }
+
+    /// Ends tasks here, whatever state they are in; returns those that ran.
+    fn take_out(&mut self, numbers: &[i32]) -> Vec<Running> {
+        let mut taken = Vec::new();
+        for &number in numbers {
+            if !self.tasks.cancel(number)
+                && let Some(running) = self.tasks.stop(number)
+            {
+                self.status.add_past(running.task.counters().processed, 0);
+                taken.push(running);
+            }
+        }
+        taken
+    }
+
+    /// Stops reading the inputs of tasks. A consumer that fails at that is in doubt as a whole: the
+    /// thread goes back to the last commit and joins anew.
+    fn unassign_or_rejoin(&mut self, running: &[Running]) {
+        if let Err(error) = self.unassign(running) {
+            tracing::warn!(%error, "stopping to read the inputs of tasks");
+            self.rejoin = true;
             self.recover();
         }
-        Ok(())
     }
 
     /// Back to the last commit: producer made anew (which settles the open transaction), uncommitted
@@ -118,22 +133,30 @@ impl StreamThread {
     pub(super) fn recover(&mut self) {
         self.collector = None;
         let running = self.tasks.stop_all();
-        if let Err(error) = self.unassign(&running) {
-            // The consumer is in doubt as well; a new one joins under the same instance id.
-            tracing::warn!(%error, "consumer replaced");
-            self.replace_consumer();
-            return;
-        }
-        for Running { number, task, .. } in running {
-            let id = task.id;
+        for Running { task, .. } in &running {
             self.status.add_past(task.counters().processed, 0);
-            self.restore(number, id, Some(task.into_state()));
+        }
+        if !self.rejoin
+            && let Err(error) = self.unassign(&running)
+        {
+            tracing::warn!(%error, "stopping to read the inputs of all tasks");
+            self.rejoin = true;
+        }
+        if std::mem::take(&mut self.rejoin) {
+            self.replace_consumer();
+        } else {
+            for Running { number, task, .. } in running {
+                let id = task.id;
+                self.restore(number, id, Some(task.into_state()));
+            }
         }
         self.publish(true);
     }
 
-    /// Without a consumer the thread owns nothing; a new one is told what it owns.
+    /// Without a consumer the thread owns nothing; a new one, under the same instance id, is told what
+    /// it owns.
     fn replace_consumer(&mut self) {
+        tracing::warn!(thread = self.index, "joining the group anew");
         self.tasks.cancel_all();
         if let Some(consumer) = self.consumer.take()
             && let Err(error) = consumer.close(false)

@@ -65,6 +65,8 @@ struct Active {
 struct Waiting {
     job: RestoreJob,
     since: Instant,
+    /// Whether the log says so: once is enough.
+    told: bool,
 }
 
 /// Restores tasks, several at a time. Driven by a thread of its own, or step by step by a test.
@@ -111,10 +113,15 @@ impl Restorer {
         self.active.is_empty() && self.waiting.is_empty()
     }
 
+    /// Whether a step would wait for records; else it returns at once.
+    pub fn is_reading(&self) -> bool {
+        self.active.iter().flat_map(|active| &active.stores).any(|store| !store.done)
+    }
+
     /// Takes a job on.
     pub fn submit(&mut self, job: RestoreJob) {
         let since = self.clock.monotonic();
-        self.waiting.push(Waiting { job, since });
+        self.waiting.push(Waiting { job, since, told: false });
     }
 
     /// One step: begins waiting jobs, reads and applies records. Returns finished jobs.
@@ -162,13 +169,16 @@ impl Restorer {
                 Err((job, EngineError::State(error)))
                     if error.kind == StateErrorKind::Locked && !expired =>
                 {
-                    self.waiting.push(Waiting { job: *job, since: waiting.since });
+                    if !waiting.told {
+                        tracing::warn!(task = %job.task, %error, limit = ?LOCK_WAIT, "waiting");
+                    }
+                    self.waiting.push(Waiting { job: *job, since: waiting.since, told: true });
                 }
                 Err((job, EngineError::Log(error)))
                     if error.kind == ErrorKind::Unavailable && !expired =>
                 {
                     tracing::warn!(task = %job.task, %error, "restore waits for the log");
-                    self.waiting.push(Waiting { job: *job, since: waiting.since });
+                    self.waiting.push(Waiting { job: *job, ..waiting });
                 }
                 Err((_, error)) => {
                     finished.push(Restored { number, result: Err(error), cancelled });
@@ -227,7 +237,9 @@ impl Restorer {
                     let committed = committed_store(spec, db.as_ref())?;
                     let (start, too_old) =
                         self.start(spec, &committed, &topic_ids[index], (low, high))?;
-                    existed |= start.is_some();
+                    // A checkpoint at the very beginning is that of a task that never wrote: it may
+                    // have ended before it had any offsets to commit.
+                    existed |= start.is_some_and(|offset| offset > 0);
                     (committed, start, too_old)
                 }
             };
@@ -309,26 +321,26 @@ impl Restorer {
             return Ok((None, false));
         }
         let age_ms = self.clock.wall_ms() - checkpoint.committed_at_ms;
-        let too_old = age_ms > self.delete_retention_ms(&spec.changelog);
+        let too_old = age_ms > self.delete_retention_ms(&spec.changelog)?;
         Ok((Some(checkpoint.offset), too_old))
     }
 
-    fn delete_retention_ms(&mut self, changelog: &Arc<str>) -> i64 {
+    fn delete_retention_ms(&mut self, changelog: &Arc<str>) -> Result<i64, EngineError> {
         if let Some(&known) = self.delete_retention_ms.get(changelog) {
-            return known;
+            return Ok(known);
         }
-        let configs = self.admin.topic_configs(changelog).unwrap_or_default();
+        let configs = self.admin.topic_configs(changelog)?;
         let retention = configs
             .get("delete.retention.ms")
             .and_then(|text| text.parse().ok())
             .unwrap_or(DELETE_RETENTION_MS_DEFAULT);
         self.delete_retention_ms.insert(Arc::clone(changelog), retention);
-        retention
+        Ok(retention)
     }
 
     /// Reads once and applies what came.
     fn read(&mut self, timeout: Duration) -> Result<(), EngineError> {
-        if self.active.iter().all(|active| active.stores.iter().all(|store| store.done)) {
+        if !self.is_reading() {
             return Ok(());
         }
         let routes: HashMap<u32, (usize, usize)> = self

@@ -9,10 +9,11 @@ use millrace_kafka::{
     StartOffset, TopicPartition,
 };
 
+use super::restore::RestoredState;
 use super::tasks::{Pending, Running};
 use super::thread::StreamThread;
 use crate::config::ROW_CACHE_BYTES;
-use crate::error::EngineError;
+use crate::error::{EngineError, Outcome};
 use crate::task::collector::Collector;
 use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
 use crate::task::{Task, TaskState, decode_time};
@@ -30,8 +31,9 @@ struct Prepared {
 }
 
 impl StreamThread {
-    /// Takes finished restores over.
+    /// Takes finished restores over. One that failed for a reason that passes begins again.
     pub(super) fn collect_restored(&mut self) -> Result<(), EngineError> {
+        let mut failed = Ok(());
         for restored in self.restores.finished() {
             let Some((task, Pending::Restoring { cancelled, progress })) =
                 self.tasks.pending().get(&restored.number)
@@ -44,12 +46,19 @@ impl StreamThread {
             }
             self.status.add_past(0, progress.restored());
             let task = *task;
-            let restored_state = restored.result?;
-            let (state, existed) = (restored_state.state, restored_state.existed);
-            let starting = Pending::Starting { state, existed };
-            self.tasks.put_pending(restored.number, task, starting);
+            match restored.result {
+                Ok(RestoredState { state, existed }) => {
+                    let starting = Pending::Starting { state, existed };
+                    self.tasks.put_pending(restored.number, task, starting);
+                }
+                Err(error) if error.outcome() == Outcome::Fatal => failed = failed.and(Err(error)),
+                Err(error) => {
+                    tracing::warn!(%task, %error, "restore begins again");
+                    self.restore(restored.number, task, None);
+                }
+            }
         }
-        Ok(())
+        failed
     }
 
     /// Starts every task whose state is complete.
@@ -65,8 +74,8 @@ impl StreamThread {
             Ok(committed) => committed,
             Err(error) => {
                 // Offsets that a pending transaction covers: asked again in a later round.
-                for Prepared { number, id, state, existed, .. } in prepared {
-                    self.tasks.put_pending(number, id, Pending::Starting { state, existed });
+                for task in prepared {
+                    self.wait_to_start(task);
                 }
                 return match &error {
                     EngineError::Log(log) if log.kind == ErrorKind::Unavailable => {
@@ -77,11 +86,27 @@ impl StreamThread {
                 };
             }
         };
+        let mut started = Ok(());
         for task in prepared {
-            self.start(task, &committed)?;
+            if started.is_ok() {
+                match self.assign_inputs(&task, &committed) {
+                    Ok((group, slots)) => {
+                        self.start(task, group, slots);
+                        continue;
+                    }
+                    Err(error) => started = Err(error),
+                }
+            }
+            // What did not start keeps its state, and is tried again in a later round.
+            self.wait_to_start(task);
         }
         self.publish(true);
-        Ok(())
+        started
+    }
+
+    fn wait_to_start(&mut self, task: Prepared) {
+        let Prepared { number, id, state, existed, .. } = task;
+        self.tasks.put_pending(number, id, Pending::Starting { state, existed });
     }
 
     fn prepare(
@@ -134,25 +159,26 @@ impl StreamThread {
         })
     }
 
-    fn start(
+    /// Lets the consumer read a task's inputs, from where the group stands.
+    fn assign_inputs(
         &mut self,
-        prepared: Prepared,
+        prepared: &Prepared,
         committed: &HashMap<TopicPartition, CommittedOffset>,
-    ) -> Result<(), EngineError> {
-        let Prepared { number, id, state, existed, topology, inputs } = prepared;
+    ) -> Result<(PartitionGroup, Vec<u32>), EngineError> {
+        let Prepared { existed, topology, inputs, .. } = prepared;
         let missing: Vec<&TopicPartition> = inputs
             .iter()
             .map(|(_, partition)| partition)
             .filter(|partition| !committed.contains_key(*partition))
             .collect();
-        if existed && missing.len() == inputs.len() {
+        if *existed && missing.len() == inputs.len() {
             let partitions: Vec<String> = missing.iter().map(ToString::to_string).collect();
             return Err(EngineError::OffsetsLost {
                 group: self.context.config.application_id.clone(),
                 partitions: partitions.join(", "),
             });
         }
-        let first = self.first_positions(&topology, &inputs, committed)?;
+        let first = self.first_positions(topology, inputs, committed)?;
         let slots = self.tasks.free_slots(inputs.len());
         let mut group_inputs = Vec::with_capacity(inputs.len());
         let mut assignments = Vec::with_capacity(inputs.len());
@@ -169,14 +195,18 @@ impl StreamThread {
         let config = &self.context.config;
         let group =
             PartitionGroup::new(group_inputs, config.max_task_idle_ms, config.buffered_records_max);
+        self.consumer()?.assign(&assignments)?;
+        Ok((group, slots))
+    }
+
+    fn start(&mut self, prepared: Prepared, group: PartitionGroup, slots: Vec<u32>) {
+        let Prepared { number, id, state, topology, inputs, .. } = prepared;
         let sources = inputs.iter().map(|(source, _)| *source).collect();
-        let (flush, errors) = (config.flush, config.errors);
+        let (flush, errors) = (self.context.config.flush, self.context.config.errors);
         let cache = self.cache_bytes_per_store();
         let task = Task::new(id, topology, group, sources, state, flush, errors, cache);
-        self.consumer()?.assign(&assignments)?;
         self.tasks.start(Running { number, task, slots });
         tracing::info!(task = %id, thread = self.index, "task running");
-        Ok(())
     }
 
     /// A store's share of the thread's row cache, as if all tasks ran here: they may come to.

@@ -207,6 +207,11 @@ impl Tasks {
         (pause, resume)
     }
 
+    /// Memory of the uncommitted writes of all running tasks, in bytes.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.running.iter().map(|running| running.task.uncommitted_bytes()).sum()
+    }
+
     /// Records fetched and not processed.
     pub fn buffered(&self) -> usize {
         self.running.iter().map(|running| running.task.group.buffered()).sum()

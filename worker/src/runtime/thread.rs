@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use millrace_crds::plan::{Layout, Plan};
-use millrace_kafka::{Cluster, ConsumerOptions, GroupConsumer};
+use millrace_kafka::{Cluster, ConsumerOptions, ErrorKind, GroupConsumer};
 
+use super::commit::in_doubt;
 use super::restore::{RestoreJob, Restored};
-use super::tasks::Tasks;
+use super::tasks::{Running, Tasks};
 use crate::clock::Clock;
 use crate::config::{EngineConfig, OVERLAY_BYTES_MAX};
 use crate::error::{EngineError, Outcome};
@@ -82,6 +83,8 @@ pub struct StreamThread {
     /// Whether the last round processed anything.
     progressed: bool,
     pub(super) recoveries: u32,
+    /// The consumer cannot be used any more: the next recovery replaces it.
+    pub(super) rejoin: bool,
     retry_wait: Duration,
     /// Not before this time is the log asked again.
     retry_at: Option<Instant>,
@@ -109,6 +112,7 @@ impl StreamThread {
             last_status: now,
             progressed: false,
             recoveries: 0,
+            rejoin: false,
             retry_wait: RETRY_WAIT_FIRST,
             retry_at: None,
         }
@@ -146,9 +150,16 @@ impl StreamThread {
         }
         self.poll(idle_poll)?;
         self.act_on_membership()?;
+        if self.collector.is_none() {
+            // The transaction was lost with a task. A new producer settles it before anybody asks
+            // for offsets that it may still hold.
+            return Ok(());
+        }
         self.collect_restored()?;
         self.start_tasks()?;
-        self.process()?;
+        // A record that failed half way has left traces in overlay and transaction: it is never
+        // simply processed again.
+        self.process().map_err(in_doubt)?;
         self.commit_if_due()?;
         self.retry_wait = RETRY_WAIT_FIRST;
         Ok(())
@@ -197,7 +208,10 @@ impl StreamThread {
         };
         let Some(consumer) = &mut self.consumer else { return Ok(()) };
         let tasks = &mut self.tasks;
-        consumer.poll(timeout, POLL_EVENTS_MAX, &mut |event| tasks.deliver(&event))?;
+        let polled = consumer.poll(timeout, POLL_EVENTS_MAX, &mut |event| tasks.deliver(&event));
+        // Fenced here, and only here, means that the consumer itself is none any more.
+        self.rejoin |= polled.as_ref().is_err_and(|error| error.kind == ErrorKind::Fenced);
+        polled?;
         let (pause, resume) = tasks.flow();
         if !pause.is_empty() {
             consumer.pause(&pause)?;
@@ -213,13 +227,16 @@ impl StreamThread {
         self.progressed = false;
         let Some(collector) = &mut self.collector else { return Ok(()) };
         let now_ms = self.context.clock.wall_ms();
+        let mut uncommitted = self.tasks.uncommitted_bytes();
         let tasks = self.tasks.running_mut();
         let share = (PROCESS_RECORDS_MAX / tasks.len().max(1)).max(1);
-        for running in tasks {
+        for Running { task, .. } in tasks {
             for _ in 0..share {
-                if !running.task.process_one(collector, now_ms)? {
+                let before = task.uncommitted_bytes();
+                if uncommitted >= OVERLAY_BYTES_MAX || !task.process_one(collector, now_ms)? {
                     break;
                 }
+                uncommitted += task.uncommitted_bytes() - before;
                 self.progressed = true;
             }
         }
@@ -228,9 +245,7 @@ impl StreamThread {
 
     fn commit_if_due(&mut self) -> Result<(), EngineError> {
         let now = self.context.clock.monotonic();
-        let uncommitted: usize =
-            self.tasks.running().iter().map(|running| running.task.uncommitted_bytes()).sum();
-        if !self.until_commit(now).is_zero() && uncommitted < OVERLAY_BYTES_MAX {
+        if !self.until_commit(now).is_zero() && self.tasks.uncommitted_bytes() < OVERLAY_BYTES_MAX {
             return Ok(());
         }
         self.commit()

@@ -37,6 +37,8 @@ pub struct Input {
     end: Option<i64>,
     /// Highest event time processed.
     time: i64,
+    /// Since when it has been empty and caught up while another input had records.
+    idle_since_ms: Option<i64>,
     /// Whether fetching is stopped.
     pub paused: bool,
 }
@@ -60,6 +62,7 @@ impl Input {
             consumed: position,
             end: None,
             time,
+            idle_since_ms: None,
             paused: false,
         }
     }
@@ -108,8 +111,6 @@ pub struct PartitionGroup {
     max_idle_ms: i64,
     buffered_records_max: usize,
     stream_time: i64,
-    /// Since when an input has been empty and caught up while another had records.
-    idle_since_ms: Option<i64>,
     arena: Bump,
 }
 
@@ -117,8 +118,7 @@ impl PartitionGroup {
     /// `buffered_records_max`: records per input before fetching stops.
     pub fn new(inputs: Vec<Input>, max_idle_ms: i64, buffered_records_max: usize) -> Self {
         let stream_time = inputs.iter().map(|input| input.time).max().unwrap_or(UNKNOWN_TIME);
-        let (idle_since_ms, arena) = (None, Bump::new());
-        Self { inputs, max_idle_ms, buffered_records_max, stream_time, idle_since_ms, arena }
+        Self { inputs, max_idle_ms, buffered_records_max, stream_time, arena: Bump::new() }
     }
 
     /// The inputs, in the order of the source nodes.
@@ -146,6 +146,7 @@ impl PartitionGroup {
         let was_empty = input.queue.is_empty();
         input.queue.push(record);
         input.end = None;
+        input.idle_since_ms = None;
         if was_empty {
             input.refresh_head_time(&self.arena);
             self.arena.reset();
@@ -174,29 +175,25 @@ impl PartitionGroup {
     /// bring an earlier record.
     pub fn choose(&mut self, now_ms: i64) -> Option<usize> {
         let mut best: Option<(i64, bool, usize)> = None;
-        let mut waiting_for_fetch = false;
-        let mut any_empty = false;
         for (index, input) in self.inputs.iter().enumerate() {
-            if input.queue.is_empty() {
-                any_empty = true;
-                waiting_for_fetch |= input.end.is_none();
-                continue;
-            }
             let candidate = (input.head_time, !input.table, index);
-            if best.is_none_or(|best| candidate < best) {
+            if !input.queue.is_empty() && best.is_none_or(|best| candidate < best) {
                 best = Some(candidate);
             }
         }
         let (_, _, chosen) = best?;
-        if !any_empty || self.max_idle_ms < 0 {
-            self.idle_since_ms = None;
+        if self.max_idle_ms < 0 {
             return Some(chosen);
         }
-        if waiting_for_fetch {
-            return None;
+        let mut ready = true;
+        for input in self.inputs.iter_mut().filter(|input| input.queue.is_empty()) {
+            // Each input is waited for by itself: that another was waited for says nothing of it.
+            ready &= input.end.is_some() && {
+                let since = *input.idle_since_ms.get_or_insert(now_ms);
+                now_ms - since >= self.max_idle_ms
+            };
         }
-        let since = *self.idle_since_ms.get_or_insert(now_ms);
-        (now_ms - since >= self.max_idle_ms).then_some(chosen)
+        ready.then_some(chosen)
     }
 
     /// The chosen input's oldest record.
@@ -285,6 +282,20 @@ mod tests {
         assert_eq!(group.choose(1_000), None);
         assert_eq!(group.choose(1_099), None);
         assert_eq!(group.choose(1_100), Some(0));
+    }
+
+    #[test]
+    fn having_waited_for_one_input_is_no_reason_not_to_wait_for_another() {
+        let mut group = group(&[false, false], 100);
+        push(&mut group, 0, 0, 5);
+        group.end(1, 0);
+        assert_eq!(group.choose(0), None);
+        assert_eq!(group.choose(100), Some(0));
+        group.pop(0, 5);
+        group.end(0, 1);
+        push(&mut group, 1, 0, 6);
+        assert_eq!(group.choose(101), None, "input 0 has just become empty");
+        assert_eq!(group.choose(201), Some(1));
     }
 
     #[test]
