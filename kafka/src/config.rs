@@ -144,7 +144,8 @@ impl KafkaConfig {
             &[
                 // Each partition has a queue of its own, so both limits count per partition.
                 ("queued.max.messages.kbytes", &buffer),
-                ("queued.min.messages", "100000"),
+                // In bytes of small records far below the buffer: a message costs its client 250 bytes more.
+                ("queued.min.messages", "10000"),
                 // The default of 1 s leaves gaps whenever the queue was full.
                 ("fetch.queue.backoff.ms", "2"),
                 ("fetch.wait.max.ms", "100"),

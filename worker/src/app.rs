@@ -183,6 +183,7 @@ fn run(options: &AppOptions, shared: &Arc<AppShared>) -> Result<(), EngineError>
     )?;
     let Some(Topics { layout, out, limits }) = found else { return Ok(()) };
     let directory = StateDirectory::open(&engine.state_dir, &engine.application_id)?;
+    let _locked = directory.lock_application()?;
     let tasks = layout.tasks().count();
     let layout = Arc::new(layout);
     *lock(&shared.layout) = Some(Arc::clone(&layout));

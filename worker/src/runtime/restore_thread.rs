@@ -61,6 +61,10 @@ fn run(
                 return;
             }
         }
+        if !restorer.is_idle() && !restorer.is_reading() {
+            // What is left waits for a directory or for the log.
+            std::thread::sleep(STEP);
+        }
     }
 }
 

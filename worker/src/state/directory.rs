@@ -22,6 +22,13 @@ pub struct TaskDirectory {
     _lock: File,
 }
 
+/// The application's directory, locked against other workers until dropped.
+#[derive(Debug)]
+pub struct ApplicationLock {
+    /// Held, not read: the lock lives as long as the file is open.
+    _lock: File,
+}
+
 impl TaskDirectory {
     /// The directory.
     pub fn path(&self) -> &Path {
@@ -43,29 +50,21 @@ impl StateDirectory {
         Ok(Self { root })
     }
 
+    /// Locks the application's directory for one worker: two that hand tasks to each other through
+    /// one directory would each find the other's checkpoints. [`StateErrorKind::Locked`] at once
+    /// while another worker has it.
+    pub fn lock_application(&self) -> Result<ApplicationLock, StateError> {
+        let _lock = lock_file("lock the state directory", &self.root)?;
+        Ok(ApplicationLock { _lock })
+    }
+
     /// Creates and locks a task's directory. [`StateErrorKind::Locked`] while someone else has it.
     pub fn lock(&self, task: TaskId) -> Result<TaskDirectory, StateError> {
+        const OPERATION: &str = "lock the task's directory";
         let path = self.root.join(task.to_string());
-        let io = |error: &std::io::Error| StateError::io("lock the task's directory", &path, error);
+        let io = |error: &std::io::Error| StateError::io(OPERATION, &path, error);
         fs::create_dir_all(&path).map_err(|error| io(&error))?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))
-            .map_err(|error| io(&error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(io(&error)),
-            Err(TryLockError::WouldBlock) => {
-                return Err(StateError {
-                    kind: StateErrorKind::Locked,
-                    operation: "lock the task's directory",
-                    path,
-                    message: "it is locked".to_owned(),
-                });
-            }
-        }
+        let lock = lock_file(OPERATION, &path)?;
         // The age by which unused directories are recognised.
         let now = fs::FileTimes::new().set_modified(SystemTime::now());
         lock.set_times(now).map_err(|error| io(&error))?;
@@ -93,6 +92,27 @@ impl StateDirectory {
     }
 }
 
+/// Opens and locks the file `lock` of a directory; never waits.
+fn lock_file(operation: &'static str, directory: &Path) -> Result<File, StateError> {
+    let io = |error: &std::io::Error| StateError::io(operation, directory, error);
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("lock"))
+        .map_err(|error| io(&error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::Error(error)) => Err(io(&error)),
+        Err(TryLockError::WouldBlock) => Err(StateError {
+            kind: StateErrorKind::Locked,
+            operation,
+            path: directory.to_owned(),
+            message: "it is locked".to_owned(),
+        }),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -111,6 +131,21 @@ mod tests {
         assert!(error.to_string().contains("--state-dir"), "{error}");
         drop(held);
         directory.lock(TASK).unwrap();
+    }
+
+    #[test]
+    fn a_worker_has_its_application_s_directory_to_itself() {
+        let temp = TempDir::new();
+        let directory = StateDirectory::open(temp.path(), "app").unwrap();
+        let held = directory.lock_application().unwrap();
+        let error = directory.lock_application().unwrap_err();
+        assert_eq!(error.kind, StateErrorKind::Locked);
+        // Its tasks are locked one by one, and other applications are others' business.
+        directory.lock(TASK).unwrap();
+        let other = StateDirectory::open(temp.path(), "other").unwrap();
+        other.lock_application().unwrap();
+        drop(held);
+        directory.lock_application().unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ const CACHE_SHARE_OF_LIMIT: u64 = 4;
 const CACHE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 const CACHE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Without a limit (a process outside a container): the memory is taken as if it were this much.
-const DEFAULT_LIMIT_BYTES: u64 = 512 * 1024 * 1024;
+const DEFAULT_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 /// Memtables' share of the cache.
 const MEMTABLE_SHARE_OF_CACHE: u64 = 2;
 const MEMTABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;

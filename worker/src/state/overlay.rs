@@ -42,7 +42,8 @@ pub struct Overlay {
     bytes: Vec<u8>,
 }
 
-fn hash(key: &[u8]) -> u64 {
+/// Hash of a key, to be computed once per access and handed to every table that is asked.
+pub fn hash(key: &[u8]) -> u64 {
     let mut hasher = FxBuildHasher.build_hasher();
     hasher.write(key);
     hasher.finish()
@@ -55,22 +56,23 @@ fn len_u32(part: &[u8]) -> u32 {
 
 impl Overlay {
     /// What is known of a key.
-    pub fn get(&self, key: &[u8]) -> Lookup<'_> {
-        if self.entries.is_empty() {
-            return Lookup::Unknown;
-        }
-        match self.find(hash(key), key) {
+    pub fn get(&self, hash: u64, key: &[u8]) -> Lookup<'_> {
+        match self.find(hash, key) {
             None => Lookup::Unknown,
-            Some(index) => match self.value(&self.entries[index as usize]) {
-                None => Lookup::Deleted,
-                Some(value) => Lookup::Value(value),
-            },
+            Some(index) => self.at(index),
+        }
+    }
+
+    /// What is known of the key that was found at this place.
+    pub fn at(&self, index: u32) -> Lookup<'_> {
+        match self.value(&self.entries[index as usize]) {
+            None => Lookup::Deleted,
+            Some(value) => Lookup::Value(value),
         }
     }
 
     /// Writes a value made of two parts (timestamp and bytes), or `None` to delete.
-    pub fn put(&mut self, key: &[u8], value: Option<(&[u8], &[u8])>) {
-        let hash = hash(key);
+    pub fn put(&mut self, hash: u64, key: &[u8], value: Option<(&[u8], &[u8])>) {
         let index = match self.find(hash, key) {
             Some(index) => index as usize,
             None => self.insert(hash, key),
@@ -95,7 +97,11 @@ impl Overlay {
         entry.value_len = Some(len);
     }
 
-    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    /// Where a key is, if it is known.
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        if self.entries.is_empty() {
+            return None;
+        }
         self.table.find(hash, |&index| self.key(&self.entries[index as usize]) == key).copied()
     }
 
@@ -132,6 +138,11 @@ impl Overlay {
         self.entries.iter().map(|entry| (self.key(entry), self.value(entry)))
     }
 
+    /// All writes with their keys' hashes, in the order in which keys were first written.
+    pub fn iter_hashed(&self) -> impl Iterator<Item = (u64, &[u8], Option<&[u8]>)> {
+        self.entries.iter().map(|entry| (entry.hash, self.key(entry), self.value(entry)))
+    }
+
     /// All writes in key order.
     pub fn sorted(&self) -> Vec<(&[u8], Option<&[u8]>)> {
         let mut writes: Vec<_> = self.iter().collect();
@@ -166,27 +177,35 @@ impl Overlay {
 mod tests {
     use super::*;
 
+    fn put(overlay: &mut Overlay, key: &[u8], value: Option<(&[u8], &[u8])>) {
+        overlay.put(hash(key), key, value);
+    }
+
+    fn get<'o>(overlay: &'o Overlay, key: &[u8]) -> Lookup<'o> {
+        overlay.get(hash(key), key)
+    }
+
     #[test]
     fn a_key_written_often_has_one_entry_with_the_last_value() {
         let mut overlay = Overlay::default();
-        overlay.put(b"a", Some((b"12345678", b"first")));
-        overlay.put(b"b", None);
-        overlay.put(b"a", Some((b"12345678", b"a longer value")));
-        overlay.put(b"a", Some((b"12345678", b"short")));
-        assert_eq!(overlay.get(b"a"), Lookup::Value(b"12345678short"));
-        assert_eq!(overlay.get(b"b"), Lookup::Deleted);
-        assert_eq!(overlay.get(b"c"), Lookup::Unknown);
-        overlay.put(b"a", None);
-        assert_eq!(overlay.get(b"a"), Lookup::Deleted);
+        put(&mut overlay, b"a", Some((b"12345678", b"first")));
+        put(&mut overlay, b"b", None);
+        put(&mut overlay, b"a", Some((b"12345678", b"a longer value")));
+        put(&mut overlay, b"a", Some((b"12345678", b"short")));
+        assert_eq!(get(&overlay, b"a"), Lookup::Value(b"12345678short"));
+        assert_eq!(get(&overlay, b"b"), Lookup::Deleted);
+        assert_eq!(get(&overlay, b"c"), Lookup::Unknown);
+        put(&mut overlay, b"a", None);
+        assert_eq!(get(&overlay, b"a"), Lookup::Deleted);
         assert_eq!(overlay.len(), 2);
     }
 
     #[test]
     fn clearing_forgets_everything() {
         let mut overlay = Overlay::default();
-        overlay.put(b"a", Some((b"", b"1")));
+        put(&mut overlay, b"a", Some((b"", b"1")));
         overlay.clear();
-        assert_eq!(overlay.get(b"a"), Lookup::Unknown);
+        assert_eq!(get(&overlay, b"a"), Lookup::Unknown);
         assert!(overlay.is_empty());
     }
 }

@@ -23,36 +23,36 @@ impl RowCache {
     }
 
     /// What is known of a key.
-    pub fn get(&mut self, key: &[u8]) -> Lookup<'_> {
-        if self.young.get(key) == Lookup::Unknown {
-            match self.old.get(key) {
-                Lookup::Unknown => return Lookup::Unknown,
-                Lookup::Deleted => self.young.put(key, None),
-                Lookup::Value(row) => self.young.put(key, Some((row, b""))),
-            }
-            self.age();
+    pub fn get(&mut self, hash: u64, key: &[u8]) -> Lookup<'_> {
+        if let Some(index) = self.young.find(hash, key) {
+            return self.young.at(index);
         }
-        // After ageing the row is in the old generation.
-        match self.young.get(key) {
-            Lookup::Unknown => self.old.get(key),
-            known => known,
+        match self.old.get(hash, key) {
+            Lookup::Unknown => return Lookup::Unknown,
+            Lookup::Deleted => self.young.put(hash, key, None),
+            Lookup::Value(row) => self.young.put(hash, key, Some((row, b""))),
         }
+        // The move may have filled the young generation, which then is the old one.
+        if self.age() { self.old.get(hash, key) } else { self.young.get(hash, key) }
     }
 
     /// Notes the committed row of a key, or that it has none.
-    pub fn put(&mut self, key: &[u8], row: Option<&[u8]>) {
+    pub fn put(&mut self, hash: u64, key: &[u8], row: Option<&[u8]>) {
         if self.generation_bytes_max == 0 {
             return;
         }
-        self.young.put(key, row.map(|row| (row, &b""[..])));
+        self.young.put(hash, key, row.map(|row| (row, &b""[..])));
         self.age();
     }
 
-    fn age(&mut self) {
-        if self.young.size_bytes() > self.generation_bytes_max {
+    /// Begins a new generation when the young one is full; true if it did.
+    fn age(&mut self) -> bool {
+        let full = self.young.size_bytes() > self.generation_bytes_max;
+        if full {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
+        full
     }
 
     /// Forgets everything.
@@ -65,37 +65,46 @@ impl RowCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::overlay::hash;
+
+    fn put(cache: &mut RowCache, key: &[u8], row: Option<&[u8]>) {
+        cache.put(hash(key), key, row);
+    }
+
+    fn get<'c>(cache: &'c mut RowCache, key: &[u8]) -> Lookup<'c> {
+        cache.get(hash(key), key)
+    }
 
     #[test]
     fn rows_in_use_stay_and_the_memory_is_bounded() {
         const BYTES: usize = 64 * 1024;
         let mut cache = RowCache::new(BYTES);
         for number in 0u32..100_000 {
-            cache.put(&number.to_be_bytes(), Some(b"some row"));
-            assert_eq!(cache.get(&0u32.to_be_bytes()), Lookup::Value(b"some row"));
+            put(&mut cache, &number.to_be_bytes(), Some(b"some row"));
+            assert_eq!(get(&mut cache, &0u32.to_be_bytes()), Lookup::Value(b"some row"));
             let held = cache.young.size_bytes() + cache.old.size_bytes();
             assert!(held < BYTES + 1024, "{held} bytes");
         }
-        assert_eq!(cache.get(&1u32.to_be_bytes()), Lookup::Unknown);
+        assert_eq!(get(&mut cache, &1u32.to_be_bytes()), Lookup::Unknown);
     }
 
     #[test]
     fn the_latest_row_hides_an_older_generation() {
         let mut cache = RowCache::new(1024);
-        cache.put(b"key", Some(b"first"));
+        put(&mut cache, b"key", Some(b"first"));
         for number in 0u32..6 {
-            cache.put(&number.to_be_bytes(), Some(b"filler"));
+            put(&mut cache, &number.to_be_bytes(), Some(b"filler"));
         }
-        cache.put(b"key", None);
-        assert_eq!(cache.get(b"key"), Lookup::Deleted);
+        put(&mut cache, b"key", None);
+        assert_eq!(get(&mut cache, b"key"), Lookup::Deleted);
         cache.clear();
-        assert_eq!(cache.get(b"key"), Lookup::Unknown);
+        assert_eq!(get(&mut cache, b"key"), Lookup::Unknown);
     }
 
     #[test]
     fn without_memory_nothing_is_cached() {
         let mut cache = RowCache::new(0);
-        cache.put(b"key", Some(b"row"));
-        assert_eq!(cache.get(b"key"), Lookup::Unknown);
+        put(&mut cache, b"key", Some(b"row"));
+        assert_eq!(get(&mut cache, b"key"), Lookup::Unknown);
     }
 }

@@ -11,7 +11,7 @@ use millrace_crds::plan::{SerdeKind, StoreId};
 use millrace_expr::Bump;
 
 use super::db::CommitBatch;
-use super::overlay::{Lookup, Overlay};
+use super::overlay::{self, Lookup, Overlay};
 use super::row_cache::RowCache;
 use super::{StateError, TaskDb};
 
@@ -117,14 +117,15 @@ impl KeyValueStore {
 
     /// The row of a key, uncommitted writes included; copied into the arena.
     pub fn get<'r>(&mut self, key: &[u8], arena: &'r Bump) -> Result<Option<Row<'r>>, StateError> {
-        let known = match self.overlay.get(key) {
-            Lookup::Unknown => self.cache.get(key),
+        let hash = overlay::hash(key);
+        let known = match self.overlay.get(hash, key) {
+            Lookup::Unknown => self.cache.get(hash, key),
             known => known,
         };
         let row: Option<&'r [u8]> = match known {
             Lookup::Deleted => None,
             Lookup::Value(row) => Some(arena.alloc_slice_copy(row)),
-            Lookup::Unknown => self.committed_row(key, arena)?,
+            Lookup::Unknown => self.committed_row(hash, key, arena)?,
         };
         Ok(row.and_then(Row::decode))
     }
@@ -132,13 +133,14 @@ impl KeyValueStore {
     /// The committed row of a key, from where it lies.
     fn committed_row<'r>(
         &mut self,
+        hash: u64,
         key: &[u8],
         arena: &'r Bump,
     ) -> Result<Option<&'r [u8]>, StateError> {
         match &self.committed.rows {
             Committed::Rocks(db) => {
                 let row = db.get(&self.committed.name, key)?;
-                self.cache.put(key, row.as_deref());
+                self.cache.put(hash, key, row.as_deref());
                 Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
             }
             Committed::Memory(rows) => {
@@ -151,7 +153,7 @@ impl KeyValueStore {
     /// Writes a value, or deletes the key; uncommitted until [`KeyValueStore::write_to`].
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
         let head = timestamp.to_be_bytes();
-        self.overlay.put(key, value.map(|value| (&head[..], value)));
+        self.overlay.put(overlay::hash(key), key, value.map(|value| (&head[..], value)));
     }
 
     /// Rows with `from <= key < to` (`to` `None`: to the end) in key order, uncommitted writes
@@ -221,8 +223,8 @@ impl KeyValueStore {
                 };
             }
         }
-        for (key, row) in self.overlay.iter() {
-            self.cache.put(key, row);
+        for (hash, key, row) in self.overlay.iter_hashed() {
+            self.cache.put(hash, key, row);
         }
         self.overlay.clear();
     }
