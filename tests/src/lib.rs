@@ -3,4 +3,7 @@
 pub mod bench;
 pub mod broker;
 pub mod contract;
+pub mod ledger;
+pub mod load;
+pub mod topic;
 pub mod worker;
