@@ -11,6 +11,7 @@ use millrace_kafka::{Admin, Cluster};
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::error::EngineError;
+use crate::runtime::housekeeping;
 use crate::runtime::restore_thread::RestoreThread;
 use crate::runtime::restorer::Restorer;
 use crate::runtime::thread::{StreamThread, ThreadContext};
@@ -78,6 +79,11 @@ impl AppShared {
     /// Partition counts, once they are known.
     pub fn layout(&self) -> Option<Arc<millrace_crds::plan::Layout>> {
         lock(&self.layout).clone()
+    }
+
+    /// Whether the application is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
     }
 
     fn set_phase(&self, phase: Phase) {
@@ -206,11 +212,15 @@ fn run(options: &AppOptions, shared: &Arc<AppShared>) -> Result<(), EngineError>
     );
     let handles = start_threads(count, &context, options, &directory, shared)?;
     shared.set_phase(Phase::Running);
+    let housekeeping = housekeeping::start(Arc::clone(shared), directory)?;
     let mut result = Ok(());
     for (name, handle) in handles {
         let ended = handle.join().unwrap_or_else(|panic| Err(panicked(&name, panic.as_ref())));
         result = result.and(ended);
     }
+    // It ends with the threads: both watch the same flag, set by now.
+    shared.stop.store(true, Ordering::Release);
+    let _panicked = housekeeping.join();
     result
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod commit;
+pub mod housekeeping;
 pub mod membership;
 pub mod restore;
 pub mod restore_thread;

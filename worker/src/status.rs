@@ -42,6 +42,8 @@ pub struct InputSnapshot {
     pub partition: TopicPartition,
     /// Offset of the next record to process.
     pub position: i64,
+    /// Offset of the last commit: everything before it is done for good.
+    pub committed: i64,
     /// Whether everything readable was processed.
     pub caught_up: bool,
     /// Records fetched and not processed.
@@ -128,7 +130,9 @@ impl ThreadStatus {
         }
         for running in tasks.running() {
             let task = &running.task;
-            let inputs = task.group.inputs().iter().map(|input| InputSnapshot {
+            let inputs = task.group.inputs().iter().zip(task.committed_positions());
+            let inputs = inputs.map(|(input, &committed)| InputSnapshot {
+                committed,
                 partition: input.partition.clone(),
                 position: input.position(),
                 caught_up: input.caught_up(),

@@ -23,7 +23,7 @@ use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
 use crate::processor::{Context, Dropped, NodeError, Stage};
 use crate::record::{Datum, Record};
-use crate::state::db::{FlushBound, FlushPolicy};
+use crate::state::db::FlushBound;
 use crate::state::store::{Committed, CommittedStore};
 use crate::state::{Checkpoint, KeyValueStore, TaskDb};
 use crate::topology::{Format, ProcessorTopology};
@@ -67,7 +67,7 @@ pub struct Task {
     sources: Vec<usize>,
     stores: Vec<KeyValueStore>,
     state: TaskState,
-    flush: FlushPolicy,
+    flush: FlushBound,
     errors: ErrorPolicies,
     arena: Bump,
     scratch: Vec<u8>,
@@ -108,7 +108,7 @@ impl Task {
             sources,
             stores,
             state,
-            flush: FlushPolicy::new(flush),
+            flush,
             errors,
             arena: Bump::new(),
             scratch: Vec::new(),
@@ -266,7 +266,7 @@ impl Task {
             *committed = input.position();
         }
         if self.stores.iter().all(|store| store.uncommitted_len() == 0) {
-            return Ok(self.flush.due(now));
+            return Ok(self.flush_due(now));
         }
         for (slot, store) in self.stores.iter().enumerate() {
             if store.uncommitted_len() > 0 {
@@ -276,15 +276,15 @@ impl Task {
                 }
             }
         }
-        let rows = self.write_batch(now_ms)?;
+        self.write_batch(now_ms, now)?;
         for store in &mut self.stores {
             store.apply_committed();
         }
-        Ok(self.flush.committed(rows, now))
+        Ok(self.flush_due(now))
     }
 
-    fn write_batch(&self, now_ms: i64) -> Result<u64, EngineError> {
-        let Some(db) = &self.state.db else { return Ok(0) };
+    fn write_batch(&self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+        let Some(db) = &self.state.db else { return Ok(()) };
         let mut batch = db.batch();
         for (slot, store) in self.stores.iter().enumerate() {
             if !matches!(store.committed.rows, Committed::Rocks(_)) {
@@ -298,19 +298,16 @@ impl Task {
             };
             batch.checkpoint(&store.committed.name, &checkpoint)?;
         }
-        let rows = batch.rows();
-        batch.write()?;
-        Ok(rows)
+        Ok(batch.write(now)?)
     }
 
     /// Whether rows have waited too long for the disk, without a commit in between.
     pub fn flush_due(&self, now: Instant) -> bool {
-        self.flush.due(now)
+        self.state.db.as_ref().is_some_and(|db| db.flush_due(&self.flush, now))
     }
 
     /// Writes committed rows to disk; `wait` returns when they are there.
-    pub fn flush(&mut self, wait: bool) -> Result<(), EngineError> {
-        self.flush.flushed();
+    pub fn flush(&self, wait: bool) -> Result<(), EngineError> {
         match &self.state.db {
             Some(db) => Ok(db.flush(wait)?),
             None => Ok(()),
@@ -319,8 +316,8 @@ impl Task {
 
     /// Closes a task with everything committed: refreshes the checkpoints' time, so that a long rest
     /// is not taken for age, and flushes, so that the next start restores nothing.
-    pub fn close_clean(mut self, now_ms: i64) -> Result<(), EngineError> {
-        self.write_batch(now_ms)?;
+    pub fn close_clean(self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+        self.write_batch(now_ms, now)?;
         self.flush(true)
     }
 
@@ -330,6 +327,11 @@ impl Task {
             store.discard();
         }
         self.state
+    }
+
+    /// Positions of the last commit, by input.
+    pub fn committed_positions(&self) -> &[i64] {
+        &self.committed_positions
     }
 
     /// What queries may read.

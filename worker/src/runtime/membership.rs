@@ -78,10 +78,10 @@ impl StreamThread {
         }
         let leaving = self.take_out(numbers);
         self.unassign_or_rejoin(&leaving);
-        let now_ms = self.context.clock.wall_ms();
+        let (now_ms, now) = (self.context.clock.wall_ms(), self.context.clock.monotonic());
         for Running { task, .. } in leaving {
             tracing::info!(task = %task.id, thread = self.index, "task handed over");
-            task.close_clean(now_ms)?;
+            task.close_clean(now_ms, now)?;
         }
         match committed {
             Err(error) if error.outcome() == crate::error::Outcome::Fatal => Err(error),
@@ -181,13 +181,13 @@ impl StreamThread {
     /// tasks to others at once.
     pub fn close(&mut self, leave: bool) -> Result<(), EngineError> {
         let committed = self.commit();
-        let now_ms = self.context.clock.wall_ms();
+        let (now_ms, now) = (self.context.clock.wall_ms(), self.context.clock.monotonic());
         self.tasks.cancel_all();
         let mut closed = Ok(());
         for running in self.tasks.stop_all() {
             self.status.add_past(running.task.counters().processed, 0);
             let result = match &committed {
-                Ok(()) => running.task.close_clean(now_ms),
+                Ok(()) => running.task.close_clean(now_ms, now),
                 // Nothing uncommitted may reach the disk.
                 Err(_) => {
                     drop(running.task.into_state());

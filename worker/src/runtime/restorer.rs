@@ -407,7 +407,7 @@ impl Restorer {
 
     /// Writes gathered rows, starts rebuilds, stops reading what is complete.
     fn apply(&mut self) -> Result<(), EngineError> {
-        let now_ms = self.clock.wall_ms();
+        let (now_ms, now) = (self.clock.wall_ms(), self.clock.monotonic());
         let mut unassign = Vec::new();
         let mut assign = Vec::new();
         for active in &mut self.active {
@@ -422,7 +422,7 @@ impl Restorer {
                     });
                 }
             }
-            active.write(now_ms)?;
+            active.write(now_ms, now)?;
             let complete = active.stores.iter().filter(|store| store.done && store.slot != u32::MAX);
             unassign.extend(complete.map(|store| store.partition.clone()));
             for store in &mut active.stores {
@@ -517,7 +517,7 @@ impl Catching {
 impl Active {
     /// Writes gathered rows and positions in one batch, when there are enough of them or a store is
     /// complete.
-    fn write(&mut self, now_ms: i64) -> Result<(), EngineError> {
+    fn write(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
         let rows: usize = self.stores.iter().map(|store| store.store.uncommitted_len()).sum();
         let complete = self.stores.iter().any(|store| store.done && store.slot != u32::MAX);
         if rows < BATCH_ROWS && !complete {
@@ -540,7 +540,7 @@ impl Active {
                     batch.checkpoint(&store.store.committed.name, &checkpoint)?;
                 }
             }
-            batch.write()?;
+            batch.write(now)?;
         }
         for store in &mut self.stores {
             store.store.apply_committed();

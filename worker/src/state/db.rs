@@ -3,6 +3,7 @@
 //! flush), so that the store is always at some committed point.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rocksdb::{
@@ -25,11 +26,27 @@ pub struct FlushBound {
     pub interval_ms: u64,
 }
 
-/// Writes that no finished flush covers yet.
-#[derive(Debug, Default)]
+/// Writes since the last flush was started, by commits and by restores alike: what a crash loses, and
+/// the next start restores.
+#[derive(Clone, Copy, Debug, Default)]
 struct Unflushed {
     records: u64,
     since: Option<Instant>,
+}
+
+impl Unflushed {
+    fn add(&mut self, records: u64, now: Instant) {
+        if records > 0 {
+            self.records += records;
+            self.since.get_or_insert(now);
+        }
+    }
+
+    fn is_due(&self, bound: &FlushBound, now: Instant) -> bool {
+        let Some(since) = self.since else { return false };
+        self.records >= bound.records
+            || now.duration_since(since).as_millis() >= u128::from(bound.interval_ms)
+    }
 }
 
 /// A task's database. Shared between the task (writes) and queries (reads of committed data); the
@@ -41,6 +58,9 @@ pub struct TaskDb {
     names: Vec<String>,
     write: WriteOptions,
     read: ReadOptions,
+    /// Here rather than with the task, so that what a restore wrote counts too, and recoveries and
+    /// crashes in a row do not let the tail grow.
+    unflushed: Mutex<Unflushed>,
     directory: TaskDirectory,
 }
 
@@ -64,7 +84,8 @@ impl TaskDb {
         };
         let mut write = WriteOptions::default();
         write.disable_wal(true);
-        Ok(Self { db, path, names, write, read: ReadOptions::default(), directory })
+        let (read, unflushed) = (ReadOptions::default(), Mutex::default());
+        Ok(Self { db, path, names, write, read, unflushed, directory })
     }
 
     fn open_files(
@@ -154,6 +175,25 @@ impl TaskDb {
         CommitBatch { db: self, batch: WriteBatch::default(), rows: 0 }
     }
 
+    fn unflushed(&self) -> MutexGuard<'_, Unflushed> {
+        self.unflushed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a flush is due by the bound. Not while one is still under way: RocksDB would pile up
+    /// memtables, and stall writes in the end.
+    pub fn flush_due(&self, bound: &FlushBound, now: Instant) -> bool {
+        self.unflushed().is_due(bound, now) && !self.is_flushing()
+    }
+
+    /// Whether a flush that was started has not ended yet.
+    pub fn is_flushing(&self) -> bool {
+        self.names.iter().filter_map(|name| self.db.cf_handle(name)).any(|column_family| {
+            let property = "rocksdb.num-immutable-mem-table";
+            let waiting = self.db.property_int_value_cf(column_family, property).ok().flatten();
+            waiting.is_some_and(|memtables| memtables > 0)
+        })
+    }
+
     fn write(&self, batch: WriteBatch) -> Result<(), StateError> {
         self.db.write_opt(batch, &self.write).map_err(self.failed("write a commit"))
     }
@@ -166,7 +206,7 @@ impl TaskDb {
         let mut changed = self.checkpoint(store)?.is_some();
         let mut batch = self.batch();
         batch.forget_checkpoint(store)?;
-        batch.write()?;
+        self.write(batch.batch)?;
         loop {
             let mut keys = Vec::new();
             self.scan(store, b"", None, |key, _| {
@@ -177,7 +217,7 @@ impl TaskDb {
             for key in &keys {
                 batch.put(store, key, None)?;
             }
-            batch.write()?;
+            self.write(batch.batch)?;
             changed |= !keys.is_empty();
             if keys.len() < STEP {
                 return if changed { self.flush(true) } else { Ok(()) };
@@ -188,6 +228,7 @@ impl TaskDb {
     /// Writes memtables of ALL column families to disk (flushing one alone would tear data from
     /// checkpoint, rocksdb#12553). `wait`: returns when they are there.
     pub fn flush(&self, wait: bool) -> Result<(), StateError> {
+        *self.unflushed() = Unflushed::default();
         let mut options = FlushOptions::default();
         options.set_wait(wait);
         let column_families: Vec<_> =
@@ -244,48 +285,10 @@ impl CommitBatch<'_> {
         Ok(())
     }
 
-    /// Rows put so far.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Applies the batch.
-    pub fn write(self) -> Result<(), StateError> {
-        self.db.write(self.batch)
-    }
-}
-
-/// Decides when a task's database is flushed.
-#[derive(Debug)]
-pub struct FlushPolicy {
-    bound: FlushBound,
-    unflushed: Unflushed,
-}
-
-impl FlushPolicy {
-    /// A policy with nothing unflushed.
-    pub fn new(bound: FlushBound) -> Self {
-        Self { bound, unflushed: Unflushed::default() }
-    }
-
-    /// Notes a commit of so many rows; true when a flush is due.
-    pub fn committed(&mut self, rows: u64, now: Instant) -> bool {
-        if rows > 0 {
-            self.unflushed.records += rows;
-            self.unflushed.since.get_or_insert(now);
-        }
-        self.due(now)
-    }
-
-    /// Whether a flush is due.
-    pub fn due(&self, now: Instant) -> bool {
-        let Some(since) = self.unflushed.since else { return false };
-        self.unflushed.records >= self.bound.records
-            || now.duration_since(since).as_millis() >= u128::from(self.bound.interval_ms)
-    }
-
-    /// Notes that a flush was started.
-    pub fn flushed(&mut self) {
-        self.unflushed = Unflushed::default();
+    /// Applies the batch; from now on its rows wait for a flush.
+    pub fn write(self, now: Instant) -> Result<(), StateError> {
+        self.db.write(self.batch)?;
+        self.db.unflushed().add(self.rows, now);
+        Ok(())
     }
 }

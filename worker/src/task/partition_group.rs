@@ -144,8 +144,13 @@ impl PartitionGroup {
             return;
         }
         let was_empty = input.queue.is_empty();
+        if let Some(end) = input.end.take()
+            && was_empty
+        {
+            // Markers that were stepped over stay behind: the position never goes back.
+            input.consumed = input.consumed.max(end);
+        }
         input.queue.push(record);
-        input.end = None;
         input.idle_since_ms = None;
         if was_empty {
             input.refresh_head_time(&self.arena);
@@ -314,6 +319,16 @@ mod tests {
         group.pop(0, 5);
         assert_eq!(group.inputs()[0].position(), 5);
         assert!(group.inputs()[0].caught_up());
+    }
+
+    #[test]
+    fn the_position_stays_behind_markers_when_the_next_record_comes() {
+        let mut group = group(&[false], 0);
+        push(&mut group, 0, 3, 5);
+        group.pop(0, 5);
+        group.end(0, 6);
+        push(&mut group, 0, 8, 5);
+        assert_eq!(group.inputs()[0].position(), 6);
     }
 
     #[test]
