@@ -18,7 +18,11 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows `wall_ms`, milliseconds since the epoch.
     pub fn new(wall_ms: i64) -> Self {
-        Self { start: Instant::now(), start_ms: wall_ms, passed_ms: Arc::default() }
+        Self {
+            start: Instant::now(),
+            start_ms: wall_ms,
+            passed_ms: Arc::default(),
+        }
     }
 
     /// Moves it on.

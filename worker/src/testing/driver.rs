@@ -94,8 +94,11 @@ impl TopologyDriver {
     ) -> Result<Self, DriverError> {
         let (config, plan, state) = plan(yaml)?;
         let (sources, sinks) = external_topics(&plan);
-        let specs: Vec<_> =
-            sources.into_iter().chain(sinks).map(|name| spec(name, options)).collect();
+        let specs: Vec<_> = sources
+            .into_iter()
+            .chain(sinks)
+            .map(|name| spec(name, options))
+            .collect();
         let admin = cluster.admin()?;
         admin.create_topics(&specs)?;
         let engine = Arc::new(config.engine.clone());
@@ -122,7 +125,16 @@ impl TopologyDriver {
         };
         let memory = StateMemory::new(Some(MEMORY_LIMIT_BYTES));
         let members = BTreeMap::new();
-        let mut driver = Self { cluster, clock, config, plan, context, memory, members, state };
+        let mut driver = Self {
+            cluster,
+            clock,
+            config,
+            plan,
+            context,
+            memory,
+            members,
+            state,
+        };
         for ordinal in 0..options.members {
             driver.start(ordinal)?;
         }
@@ -191,7 +203,10 @@ impl TopologyDriver {
     /// One round of one member, at the clock's present time. A member whose round fails is gone, as
     /// its process would be.
     pub fn step(&mut self, ordinal: u32) -> Result<(), DriverError> {
-        let member = self.members.get_mut(&ordinal).ok_or(DriverError::NoMember(ordinal))?;
+        let member = self
+            .members
+            .get_mut(&ordinal)
+            .ok_or(DriverError::NoMember(ordinal))?;
         let stepped = member.step();
         if stepped.is_err() {
             self.members.remove(&ordinal);
@@ -202,28 +217,37 @@ impl TopologyDriver {
     /// Lets time pass, then steps every member once, in order of their numbers.
     pub fn pass(&mut self, time: Duration) -> Result<(), DriverError> {
         self.clock.advance(time);
-        self.ordinals().into_iter().try_for_each(|ordinal| self.step(ordinal))
+        self.ordinals()
+            .into_iter()
+            .try_for_each(|ordinal| self.step(ordinal))
     }
 
     /// Ends a member as SIGTERM does: commits, flushes, closes. With `leave` the others have its
     /// tasks at once.
     pub fn close(&mut self, ordinal: u32, leave: bool) -> Result<(), DriverError> {
-        let member = self.members.remove(&ordinal).ok_or(DriverError::NoMember(ordinal))?;
+        let member = self
+            .members
+            .remove(&ordinal)
+            .ok_or(DriverError::NoMember(ordinal))?;
         Ok(member.close(leave)?)
     }
 
     /// Ends a member as `kill -9` does: its transaction stays open, and what RocksDB had not
     /// written to disk is lost.
     pub fn crash(&mut self, ordinal: u32) -> Result<(), DriverError> {
-        let member = self.members.remove(&ordinal).ok_or(DriverError::NoMember(ordinal))?;
+        let member = self
+            .members
+            .remove(&ordinal)
+            .ok_or(DriverError::NoMember(ordinal))?;
         let directory = self.state_dir(ordinal);
         // Dropping the member closes RocksDB, which writes everything out: what a crash leaves is
         // taken before.
         let left = self.state.path().join(format!("{ordinal}-left"));
         super::crash::copy_as_a_crash_leaves_it(&directory, &left)?;
         drop(member);
-        let failed =
-            |error: std::io::Error| StateError::io("put back what a crash left", &directory, &error);
+        let failed = |error: std::io::Error| {
+            StateError::io("put back what a crash left", &directory, &error)
+        };
         std::fs::remove_dir_all(&directory).map_err(|error| failed(error))?;
         std::fs::rename(&left, &directory).map_err(|error| failed(error))?;
         Ok(())
@@ -269,13 +293,19 @@ impl TopologyDriver {
         timestamp: i64,
         headers: &HeadersBuf,
     ) -> Result<(i32, i64), DriverError> {
-        Ok(self.cluster.produce(topic, partition, Some(timestamp), key, value, headers)?)
+        Ok(self
+            .cluster
+            .produce(topic, partition, Some(timestamp), key, value, headers)?)
     }
 
     /// All committed records of a topic, by partition and offset.
     pub fn read(&self, topic: &str) -> Result<Vec<StoredRecord>, DriverError> {
         let mut records = Vec::new();
-        let count = self.cluster.topics().into_iter().find(|known| known.name == topic);
+        let count = self
+            .cluster
+            .topics()
+            .into_iter()
+            .find(|known| known.name == topic);
         for partition in 0..count.map_or(0, |topic| topic.partitions.len()) {
             let partition = TopicPartition::new(topic, i32::try_from(partition).unwrap_or(0));
             let mut next = 0;
@@ -316,10 +346,7 @@ impl TopologyDriver {
 
     /// The latest committed value per key of a topic, tombstones left out: what a compacted
     /// changelog means.
-    pub fn compacted(
-        &self,
-        topic: &str,
-    ) -> Result<BTreeMap<Vec<u8>, (i64, Vec<u8>)>, DriverError> {
+    pub fn compacted(&self, topic: &str) -> Result<BTreeMap<Vec<u8>, (i64, Vec<u8>)>, DriverError> {
         let mut rows = BTreeMap::new();
         for record in self.read(topic)? {
             let Some(key) = record.key else { continue };
@@ -339,7 +366,10 @@ fn plan(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), DriverError> {
     };
     let documents = read_documents(yaml, "driver").map_err(refused)?;
     let [document] = &documents[..] else {
-        let message = format!("{} StreamApps in the text where one was expected", documents.len());
+        let message = format!(
+            "{} StreamApps in the text where one was expected",
+            documents.len()
+        );
         return Err(DriverError::StreamApp(message));
     };
     let plan = Arc::new(document.plan().map_err(refused)?);
@@ -351,7 +381,11 @@ fn plan(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), DriverError> {
 fn spec(name: &str, options: &DriverOptions) -> TopicSpec {
     TopicSpec {
         name: name.to_owned(),
-        partitions: options.partitions_of.get(name).copied().unwrap_or(options.partitions),
+        partitions: options
+            .partitions_of
+            .get(name)
+            .copied()
+            .unwrap_or(options.partitions),
         replication_factor: -1,
         configs: options.topic_configs.get(name).cloned().unwrap_or_default(),
     }

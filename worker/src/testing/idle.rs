@@ -41,13 +41,20 @@ impl TopologyDriver {
                 && seen.buffered == 0
                 && seen.behind == 0
                 && seen.running == self.task_count();
-            quiet = if at_rest && seen == last { quiet + 1 } else { 0 };
+            quiet = if at_rest && seen == last {
+                quiet + 1
+            } else {
+                0
+            };
             if quiet >= quiet_needed {
                 return Ok(());
             }
             last = seen;
         }
-        Err(DriverError::NeverIdle { passes: PASSES_MAX, seen: format!("{last:?}") })
+        Err(DriverError::NeverIdle {
+            passes: PASSES_MAX,
+            seen: format!("{last:?}"),
+        })
     }
 
     fn seen(&self) -> Seen {

@@ -24,7 +24,10 @@ impl Member {
         directory: StateDirectory,
         memory: StateMemory,
     ) -> Result<Self, EngineError> {
-        let name = format!("{}-{}", context.config.application_id, context.config.ordinal);
+        let name = format!(
+            "{}-{}",
+            context.config.application_id, context.config.ordinal
+        );
         let (cluster, clock) = (Arc::clone(&context.cluster), Arc::clone(&context.clock));
         let restorer = Restorer::new(cluster, &name, directory, memory, clock)?;
         let status = Arc::new(ThreadStatus::new(name));

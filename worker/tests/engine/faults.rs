@@ -78,9 +78,11 @@ const FAULTS: &[(Call, Fault, u32)] = &[
 
 fn fault_plan(seed: u64) -> FaultPlan {
     let plan = FaultPlan::seeded(seed);
-    FAULTS.iter().fold(plan, |plan, &(call, fault, per_million)| {
-        plan.sometimes(call, fault, per_million).unwrap()
-    })
+    FAULTS
+        .iter()
+        .fold(plan, |plan, &(call, fault, per_million)| {
+            plan.sometimes(call, fault, per_million).unwrap()
+        })
 }
 
 /// What was written, and what must come out of it.
@@ -96,7 +98,10 @@ struct Reference {
 impl Reference {
     fn balances(&self) -> BTreeMap<String, Decimal> {
         let sum = |amounts: &BTreeMap<i32, Vec<Decimal>>| amounts.values().flatten().sum();
-        self.amounts.iter().map(|(account, amounts)| (account.clone(), sum(amounts))).collect()
+        self.amounts
+            .iter()
+            .map(|(account, amounts)| (account.clone(), sum(amounts)))
+            .collect()
     }
 }
 
@@ -112,13 +117,24 @@ struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
-        let options = DriverOptions { partitions: PARTITIONS, members: 0, ..Default::default() };
+        let options = DriverOptions {
+            partitions: PARTITIONS,
+            members: 0,
+            ..Default::default()
+        };
         let mut driver = TopologyDriver::with_options(&app(LOAN), &options).unwrap();
         let inner = Arc::new(driver.cluster().clone());
         let log = FaultyCluster::new(inner, fault_plan(seed), driver.clock().clone());
         driver.reach_log_through(Arc::new(log.clone()));
         let (random, reference) = (Random(seed), Reference::default());
-        Self { seed, random, driver, log, reference, fired: BTreeMap::new() }
+        Self {
+            seed,
+            random,
+            driver,
+            log,
+            reference,
+            fired: BTreeMap::new(),
+        }
     }
 
     fn count(&mut self, what: &'static str) {
@@ -157,24 +173,31 @@ impl Simulation {
             let amount = Decimal::new(i64::try_from(number).unwrap() * 101, 2);
             let value = format!(r#"{{"account":"{account}","amount":{amount}}}"#);
             let key = format!("transaction-{number}");
-            let at = self.driver.produce("transactions", Some(&key), Some(&value), now).unwrap();
+            let at = self
+                .driver
+                .produce("transactions", Some(&key), Some(&value), now)
+                .unwrap();
             let amounts = self.reference.amounts.entry(account).or_default();
             amounts.entry(at.0).or_default().push(amount);
         } else {
             let id = self.reference.loans.len() as u64;
             let account = format!("account-{account}");
             let value = format!(r#"{{"id":{id},"amount":100}}"#);
-            self.driver.produce("loan-requests", Some(&account), Some(&value), now).unwrap();
+            self.driver
+                .produce("loan-requests", Some(&account), Some(&value), now)
+                .unwrap();
             self.reference.loans.insert(id, account);
         }
     }
 
     fn start(&mut self, ordinal: u32) {
-        self.driver.start(ordinal).unwrap_or_else(|error| match error {
-            // A member that does not reach the log at its start tries again later.
-            DriverError::Engine(EngineError::Log(_)) => {}
-            error => panic!("seed {}: {error}", self.seed),
-        });
+        self.driver
+            .start(ordinal)
+            .unwrap_or_else(|error| match error {
+                // A member that does not reach the log at its start tries again later.
+                DriverError::Engine(EngineError::Log(_)) => {}
+                error => panic!("seed {}: {error}", self.seed),
+            });
     }
 
     fn step(&mut self, ordinal: u32) {
@@ -213,7 +236,10 @@ impl Simulation {
                 self.count("standstill");
             }
             8..10 => {
-                for topic in ["app-balances-changelog", "app-account-balances-table-changelog"] {
+                for topic in [
+                    "app-balances-changelog",
+                    "app-account-balances-table-changelog",
+                ] {
                     self.driver.cluster().compact(topic).unwrap();
                 }
                 self.count("compaction");
@@ -245,13 +271,22 @@ impl Simulation {
         let expected = self.reference.balances();
         for store in ["balances", "account-balances-table"] {
             let rows = self.driver.rows(store).unwrap();
-            let changelog = self.driver.compacted(&format!("app-{store}-changelog")).unwrap();
-            assert_eq!(rows, changelog, "seed {seed}: store {store} is not its changelog");
+            let changelog = self
+                .driver
+                .compacted(&format!("app-{store}-changelog"))
+                .unwrap();
+            assert_eq!(
+                rows, changelog,
+                "seed {seed}: store {store} is not its changelog"
+            );
             let found: BTreeMap<String, Decimal> = rows
                 .iter()
                 .map(|(key, (_, value))| (text(key), balance(value).unwrap()))
                 .collect();
-            assert_eq!(found, expected, "seed {seed}: store {store} has other balances");
+            assert_eq!(
+                found, expected,
+                "seed {seed}: store {store} has other balances"
+            );
         }
         let dead = self.driver.read("app-dead-letter").unwrap();
         assert!(dead.is_empty(), "seed {seed}: {} dead letters", dead.len());
@@ -264,17 +299,24 @@ impl Simulation {
         let mut sequences: BTreeMap<String, Vec<Decimal>> = BTreeMap::new();
         for record in self.driver.read("account-balances").unwrap() {
             let balance = balance(record.value.as_ref().unwrap()).unwrap();
-            sequences.entry(text(record.key.as_ref().unwrap())).or_default().push(balance);
+            sequences
+                .entry(text(record.key.as_ref().unwrap()))
+                .or_default()
+                .push(balance);
         }
         for (account, by_partition) in &self.reference.amounts {
             let balances = sequences.get(account).cloned().unwrap_or_default();
-            let mut left: BTreeMap<i32, &[Decimal]> =
-                by_partition.iter().map(|(&partition, amounts)| (partition, &amounts[..])).collect();
+            let mut left: BTreeMap<i32, &[Decimal]> = by_partition
+                .iter()
+                .map(|(&partition, amounts)| (partition, &amounts[..]))
+                .collect();
             let mut before = Decimal::ZERO;
             for (index, balance) in balances.iter().enumerate() {
                 let amount = balance - before;
                 before = *balance;
-                let next = left.values_mut().find(|amounts| amounts.first() == Some(&amount));
+                let next = left
+                    .values_mut()
+                    .find(|amounts| amounts.first() == Some(&amount));
                 let Some(next) = next else {
                     panic!(
                         "seed {seed}: balance {index} of {account} is {balance}, {amount} more than \
@@ -284,7 +326,10 @@ impl Simulation {
                 *next = &next[1..];
             }
             let lost: Vec<_> = left.values().flat_map(|amounts| amounts.iter()).collect();
-            assert!(lost.is_empty(), "seed {seed}: transactions of {account} not counted: {lost:?}");
+            assert!(
+                lost.is_empty(),
+                "seed {seed}: transactions of {account} not counted: {lost:?}"
+            );
         }
         sequences
     }
@@ -299,20 +344,27 @@ impl Simulation {
             let value = record.value.as_ref().unwrap();
             let id = number(value, "\"id\":").to_string().parse().unwrap();
             assert!(seen.insert(id), "seed {seed}: loan {id} has two verdicts");
-            assert_eq!(self.reference.loans.get(&id), Some(&account), "seed {seed}, loan {id}");
+            assert_eq!(
+                self.reference.loans.get(&id),
+                Some(&account),
+                "seed {seed}, loan {id}"
+            );
             let place = match balance(value) {
                 None => 0,
                 Some(balance) => {
-                    let known = sequences.get(&account).and_then(|balances| {
-                        balances.iter().position(|known| *known == balance)
-                    });
+                    let known = sequences
+                        .get(&account)
+                        .and_then(|balances| balances.iter().position(|known| *known == balance));
                     1 + known.unwrap_or_else(|| {
                         panic!("seed {seed}: loan {id} saw {balance}, which {account} never had")
                     })
                 }
             };
             let before = last.insert(account.clone(), place).unwrap_or(0);
-            assert!(place >= before, "seed {seed}: {account} went back at loan {id}");
+            assert!(
+                place >= before,
+                "seed {seed}: {account} went back at loan {id}"
+            );
         }
         let all: BTreeSet<u64> = self.reference.loans.keys().copied().collect();
         assert_eq!(seen, all, "seed {seed}: loans without a verdict");
@@ -328,7 +380,10 @@ fn number(value: &[u8], name: &str) -> Decimal {
     let text = text(value);
     let start = text.find(name).unwrap() + name.len();
     let rest = &text[start..];
-    rest[..rest.find([',', '}']).unwrap()].trim().parse().unwrap()
+    rest[..rest.find([',', '}']).unwrap()]
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 fn balance(value: &[u8]) -> Option<Decimal> {
@@ -336,7 +391,9 @@ fn balance(value: &[u8]) -> Option<Decimal> {
 }
 
 fn seeds() -> std::ops::Range<u64> {
-    let Ok(range) = std::env::var("MILLRACE_SEEDS") else { return SEEDS };
+    let Ok(range) = std::env::var("MILLRACE_SEEDS") else {
+        return SEEDS;
+    };
     let (from, to) = range.split_once("..").unwrap();
     from.parse().unwrap()..to.parse().unwrap()
 }
@@ -357,9 +414,18 @@ fn whatever_fails_results_are_as_if_nothing_had() {
     }
     println!("{fired:#?}\n{acts:#?}");
     for (call, fault, _) in FAULTS {
-        assert!(fired.contains_key(&(*call, *fault)), "{fault:?} never befell {call:?}");
+        assert!(
+            fired.contains_key(&(*call, *fault)),
+            "{fault:?} never befell {call:?}"
+        );
     }
-    for act in ["crash", "clean end", "lost disk", "standstill", "compaction"] {
+    for act in [
+        "crash",
+        "clean end",
+        "lost disk",
+        "standstill",
+        "compaction",
+    ] {
         assert!(acts.contains_key(act), "{act} never happened");
     }
 }

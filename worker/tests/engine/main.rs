@@ -5,4 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod faults;
+mod joins;
+mod poison;
+mod steps;
 mod support;
+mod tasks;

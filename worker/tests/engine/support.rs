@@ -48,9 +48,16 @@ pub(crate) fn drive_with(spec: &str, options: &DriverOptions) -> TopologyDriver 
 /// `key:value@timestamp`, null as `null`, as join-expectations.md writes records.
 pub(crate) fn show(record: &StoredRecord) -> String {
     let text = |bytes: &Option<Vec<u8>>| {
-        bytes.as_ref().map_or("null".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+        bytes.as_ref().map_or("null".to_owned(), |bytes| {
+            String::from_utf8_lossy(bytes).into_owned()
+        })
     };
-    format!("{}:{}@{}", text(&record.key), text(&record.value), record.timestamp)
+    format!(
+        "{}:{}@{}",
+        text(&record.key),
+        text(&record.value),
+        record.timestamp
+    )
 }
 
 /// All committed records of a topic, shown.
