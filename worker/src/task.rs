@@ -196,7 +196,7 @@ impl Task {
             Stage::Processing => self.errors.processing,
             Stage::Production => self.errors.production,
         };
-        if policy == Policy::Stop {
+        let (Policy::DeadLetter, Some(topic)) = (policy, self.topology.dead_letters) else {
             return Err(EngineError::PoisonRecord {
                 topic: partition.topic.to_string(),
                 partition: partition.partition,
@@ -204,10 +204,9 @@ impl Task {
                 node: node.to_owned(),
                 message: message.to_owned(),
             });
-        }
+        };
         tracing::debug!(%partition, offset = record.offset, node, message, "dead letter");
         let headers = dead_letter_headers(partition, &record, stage, node, message);
-        let topic = self.topology.dead_letters;
         let target = collector.partition(topic, record.key, partition.partition);
         let time = record.timestamp.max(0);
         collector.send(topic, target, time, record.key, record.value, headers.as_headers())?;

@@ -25,7 +25,7 @@ pub struct OutTopics {
 }
 
 impl OutTopics {
-    /// Collects a plan's topics, and the dead-letter topic.
+    /// Collects a plan's topics. The dead-letter topic is one of them where any error policy uses it.
     pub fn new(plan: &Plan, dead_letter_topic: &str) -> Self {
         let mut topics = Self::default();
         for node in &plan.nodes {
@@ -38,7 +38,9 @@ impl OutTopics {
         for store in &plan.stores {
             topics.add(&store.changelog);
         }
-        topics.add(dead_letter_topic);
+        if plan.internal_topics.iter().any(|topic| topic.name == dead_letter_topic) {
+            topics.add(dead_letter_topic);
+        }
         topics
     }
 
@@ -192,8 +194,8 @@ pub struct ProcessorTopology {
     pub sources: Vec<Source>,
     /// Stores.
     pub stores: Vec<StoreSlot>,
-    /// Dead-letter topic.
-    pub dead_letters: OutTopic,
+    /// Dead-letter topic; `None` where every error policy is to stop.
+    pub dead_letters: Option<OutTopic>,
 }
 
 impl ProcessorTopology {
@@ -236,7 +238,7 @@ impl ProcessorTopology {
                 })
             })
             .collect::<Option<_>>()?;
-        Some(Self { nodes, sources, stores, dead_letters: topics.get(dead_letter_topic)? })
+        Some(Self { nodes, sources, stores, dead_letters: topics.get(dead_letter_topic) })
     }
 }
 

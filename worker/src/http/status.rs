@@ -1,7 +1,8 @@
 //! `/status`: what runs here and how far it is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -16,32 +17,66 @@ use crate::status::{InputSnapshot, TaskSnapshot};
 /// Watermarks are asked for at most this often, however often status and metrics are read.
 const LAG_AGE_MAX: Duration = Duration::from_secs(1);
 
+/// Longest wait of an answer for lags that are being looked up: with the log away, status and metrics
+/// still answer, without them.
+const LAG_WAIT: Duration = Duration::from_secs(1);
+
 /// Lag of each input partition: records after the position. Unknown (absent) is not zero.
 pub(super) type Lags = Arc<HashMap<TopicPartition, i64>>;
 
 /// The last lags looked up, by application.
 #[derive(Default)]
 pub(super) struct LagCache {
-    lags: Mutex<HashMap<String, (Instant, Lags)>>,
+    known: Mutex<HashMap<String, KnownLags>>,
+}
+
+#[derive(Default)]
+struct KnownLags {
+    lags: Option<(Instant, Lags)>,
+    /// Whether a look-up is under way: there is one at a time.
+    looking: bool,
 }
 
 impl LagCache {
-    /// Lags of an application's running inputs. Blocks for as long as the log takes to answer.
-    pub(super) fn get(&self, app: &AppShared) -> Lags {
-        let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = &app.plan.application_id;
-        if let Some((looked_up, known)) = lags.get(name)
-            && looked_up.elapsed() < LAG_AGE_MAX
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, KnownLags>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lags of an application's running inputs; while the log does not answer, only those that are
+    /// known without it.
+    pub(super) fn get(self: &Arc<Self>, app: &Arc<AppShared>) -> Lags {
+        let name = app.plan.application_id.clone();
         {
-            return Arc::clone(known);
+            let mut known = self.lock();
+            let known = known.entry(name.clone()).or_default();
+            match &known.lags {
+                Some((looked_up, lags)) if looked_up.elapsed() < LAG_AGE_MAX => {
+                    return Arc::clone(lags);
+                }
+                _ if known.looking => return Arc::new(caught_up(app).0),
+                _ => known.looking = true,
+            }
         }
-        let fresh = Arc::new(look_up(app));
-        lags.insert(name.clone(), (Instant::now(), Arc::clone(&fresh)));
-        fresh
+        let (answer, answered) = channel();
+        let (cache, asked) = (Arc::clone(self), Arc::clone(app));
+        // The log's own timeout bounds the thread's life.
+        let thread = std::thread::Builder::new().name("lags".to_owned()).spawn(move || {
+            let lags = Arc::new(look_up(&asked));
+            let known = KnownLags { lags: Some((Instant::now(), Arc::clone(&lags))), looking: false };
+            cache.lock().insert(asked.plan.application_id.clone(), known);
+            // Nobody waits any more if it took too long.
+            let _late = answer.send(lags);
+        });
+        if thread.is_err() {
+            self.lock().remove(&name);
+        }
+        answered.recv_timeout(LAG_WAIT).unwrap_or_else(|_| Arc::new(caught_up(app).0))
     }
 }
 
-fn look_up(app: &AppShared) -> HashMap<TopicPartition, i64> {
+/// Lag 0 of inputs that are known to be caught up, and the inputs to ask the log about. Trailing
+/// transaction markers are after the position and are no lag: "caught up" knows.
+fn caught_up(app: &AppShared) -> (HashMap<TopicPartition, i64>, Vec<InputSnapshot>) {
     let inputs: Vec<InputSnapshot> = app
         .threads()
         .iter()
@@ -49,8 +84,11 @@ fn look_up(app: &AppShared) -> HashMap<TopicPartition, i64> {
         .flat_map(|task| task.inputs)
         .collect();
     let (done, behind): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| input.caught_up);
-    // Trailing transaction markers are after the position and are no lag: "caught up" knows.
-    let mut lags: HashMap<_, _> = done.into_iter().map(|input| (input.partition, 0)).collect();
+    (done.into_iter().map(|input| (input.partition, 0)).collect(), behind)
+}
+
+fn look_up(app: &AppShared) -> HashMap<TopicPartition, i64> {
+    let (mut lags, behind) = caught_up(app);
     let partitions: Vec<_> = behind.iter().map(|input| input.partition.clone()).collect();
     if partitions.is_empty() {
         return lags;
