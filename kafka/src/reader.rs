@@ -26,6 +26,9 @@ use crate::record::{HeadersBuf, TopicPartition};
 /// Most events taken from one partition before the others have their turn.
 const TURN: usize = 1024;
 
+/// With the brokers away librdkafka tells of it many times a second; the log does so this often.
+const AWAY_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Offset numbers with a meaning, as librdkafka and the protocol know them.
 const OFFSET_BEGINNING: i64 = -2;
 const OFFSET_SPEC_LATEST: i64 = -1;
@@ -46,6 +49,8 @@ pub(crate) struct Reader {
     /// Messages of one turn; empty between polls.
     batch: Vec<Message>,
     headers: HeadersBuf,
+    /// When the log was last told that Kafka is away.
+    told_away: Option<Instant>,
 }
 
 /// An assigned partition.
@@ -79,6 +84,7 @@ impl Reader {
             turn: 0,
             batch: Vec::with_capacity(TURN),
             headers: HeadersBuf::new(),
+            told_away: None,
         })
     }
 
@@ -194,7 +200,11 @@ impl Reader {
                     failure = Some(self.site.error_of_kind(ErrorKind::Fatal, "fetch", &fatal));
                 }
                 (None, ErrorKind::Unavailable) => {
-                    tracing::warn!(servers = %self.site.servers, %error, "Kafka is not answering");
+                    let told = self.told_away.is_some_and(|told| told.elapsed() < AWAY_INTERVAL);
+                    if !told {
+                        self.told_away = Some(Instant::now());
+                        tracing::warn!(servers = %self.site.servers, %error, "Kafka is not answering");
+                    }
                 }
                 _ if error.code == Code::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => {
                     tracing::debug!(%error, "no access to the reader's group, which is not needed");

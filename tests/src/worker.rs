@@ -27,11 +27,20 @@ const LOG_TAIL_LINES: usize = 40;
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe().context("find the running test's own path")?;
     // target/release/deps/scenarios-… or target/release/soak
-    let found = test.ancestors().skip(1).take(2).map(|folder| folder.join("millrace-worker"));
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("millrace-worker"));
     found
         .into_iter()
         .find(|path| path.is_file())
-        .with_context(|| format!("no millrace-worker near {}; run `make build` first", test.display()))
+        .with_context(|| {
+            format!(
+                "no millrace-worker near {}; run `make build` first",
+                test.display()
+            )
+        })
 }
 
 /// Runs `millrace-worker` with these arguments to its end, e.g. `check FILE`.
@@ -51,6 +60,7 @@ pub struct WorkerOptions {
     state_dir: PathBuf,
     ordinal: u32,
     log: PathBuf,
+    through: Vec<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
 }
@@ -59,13 +69,16 @@ impl WorkerOptions {
     /// `millrace-worker run --file FILE` against a broker. State and logs go below `folder`, apart
     /// for each StreamApp file and ordinal.
     pub fn new(file: &Path, bootstrap: &str, folder: &Path, ordinal: u32) -> Self {
-        let name = file.file_stem().map_or_else(Default::default, |stem| stem.to_string_lossy());
+        let name = file
+            .file_stem()
+            .map_or_else(Default::default, |stem| stem.to_string_lossy());
         Self {
             file: file.to_owned(),
             bootstrap: bootstrap.to_owned(),
             state_dir: folder.join(format!("{name}-{ordinal}-state")),
             log: folder.join(format!("{name}-{ordinal}.log")),
             ordinal,
+            through: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
         }
@@ -82,6 +95,14 @@ impl WorkerOptions {
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Starts the worker through another command, which ends by executing its last arguments, so that
+    /// the process id stays the worker's.
+    #[must_use]
+    pub fn through(mut self, command: &[&str]) -> Self {
+        self.through = command.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -103,7 +124,16 @@ impl WorkerOptions {
         let run = NEXT.fetch_add(1, Ordering::Relaxed);
         let log = self.log.with_extension(format!("{run}.log"));
         let file = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-        let child = Command::new(binary()?)
+        let binary = binary()?;
+        let mut command = match self.through.split_first() {
+            None => Command::new(binary),
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(binary);
+                command
+            }
+        };
+        let child = command
             .arg("run")
             .arg("--file")
             .arg(&self.file)
@@ -120,7 +150,11 @@ impl WorkerOptions {
             .stderr(file)
             .spawn()
             .context("start millrace-worker")?;
-        Ok(WorkerProcess { child, log, address: None })
+        Ok(WorkerProcess {
+            child,
+            log,
+            address: None,
+        })
     }
 }
 
@@ -219,7 +253,10 @@ impl WorkerProcess {
             }
             if began.elapsed() >= limit {
                 let last = last.map(|error| format!("; {error:#}")).unwrap_or_default();
-                let status = self.get("/status").map(|(_, body)| body).unwrap_or_default();
+                let status = self
+                    .get("/status")
+                    .map(|(_, body)| body)
+                    .unwrap_or_default();
                 bail!(
                     "still no {what} after {limit:?}{last}\nstatus: {status}\n{}",
                     self.log_tail()
@@ -250,10 +287,20 @@ impl WorkerProcess {
                 && let Some((_, rest)) = line.split_once(MARK)
             {
                 let word = rest.split_whitespace().next().unwrap_or_default();
-                return word.parse().with_context(|| format!("read the address {word}"));
+                return word
+                    .parse()
+                    .with_context(|| format!("read the address {word}"));
             }
-            ensure!(self.is_running(), "the worker ended early\n{}", self.log_tail());
-            ensure!(began.elapsed() < LIMIT, "no HTTP after {LIMIT:?}\n{}", self.log_tail());
+            ensure!(
+                self.is_running(),
+                "the worker ended early\n{}",
+                self.log_tail()
+            );
+            ensure!(
+                began.elapsed() < LIMIT,
+                "no HTTP after {LIMIT:?}\n{}",
+                self.log_tail()
+            );
             std::thread::sleep(LOOK_PAUSE);
         }
     }
@@ -270,7 +317,10 @@ impl WorkerProcess {
             .get(format!("http://{address}{path}"))
             .call()
             .with_context(|| format!("GET {path}"))?;
-        let body = answer.body_mut().read_to_string().with_context(|| format!("read {path}"))?;
+        let body = answer
+            .body_mut()
+            .read_to_string()
+            .with_context(|| format!("read {path}"))?;
         Ok((answer.status().as_u16(), body))
     }
 
@@ -280,7 +330,10 @@ impl WorkerProcess {
         ensure!(code == 200, "/status answered {code}: {body}");
         let mut status: Status =
             serde_json::from_str(&body).with_context(|| format!("read the status {body}"))?;
-        status.applications.pop().with_context(|| format!("no application in {body}"))
+        status
+            .applications
+            .pop()
+            .with_context(|| format!("no application in {body}"))
     }
 
     /// Waits until every task assigned here runs, and at least `tasks` of them.
@@ -288,12 +341,16 @@ impl WorkerProcess {
         self.wait_until(&format!("{tasks} running tasks"), LIMIT, |worker| {
             let status = worker.status()?;
             let all = status.tasks().count();
-            let running = status.tasks().filter(|task| task.state == "running").count();
+            let running = status
+                .tasks()
+                .filter(|task| task.state == "running")
+                .count();
             Ok((running == all && running >= tasks).then_some(status))
         })
     }
 
-    /// Waits until nothing is behind: every input's lag is known and 0.
+    /// Waits until nothing is behind: every input's lag is known and 0. A worker's knowledge of it is
+    /// up to a second old: wait for outputs, where there are any.
     pub fn wait_caught_up(&mut self, limit: Duration) -> Result<AppStatus> {
         self.wait_until("lag 0", limit, |worker| {
             let status = worker.status()?;

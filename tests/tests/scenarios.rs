@@ -1,0 +1,29 @@
+//! Scenarios: the built `millrace-worker` against one real Apache Kafka per run.
+//!
+//! Each test has topics, application ids and state of its own on the shared broker; only the tests
+//! that end a broker start one for themselves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "scenarios/broker_restart.rs"]
+mod broker_restart;
+#[path = "scenarios/command_line.rs"]
+mod command_line;
+#[path = "scenarios/disk.rs"]
+mod disk;
+#[path = "scenarios/inputs.rs"]
+mod inputs;
+#[path = "scenarios/loan.rs"]
+mod loan;
+#[path = "scenarios/offsets.rs"]
+mod offsets;
+#[path = "scenarios/poison.rs"]
+mod poison;
+#[path = "scenarios/rebalance.rs"]
+mod rebalance;
+#[path = "scenarios/refused.rs"]
+mod refused;
+#[path = "scenarios/steps.rs"]
+mod steps;
+#[path = "scenarios/support.rs"]
+mod support;

@@ -1,0 +1,50 @@
+//! The commands that need no cluster.
+
+use std::path::Path;
+
+use millrace_tests::worker::run_to_end;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/loan-evaluation");
+const BROKEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/tests/broken");
+
+#[test]
+fn check_says_of_every_broken_file_what_is_wrong_and_exits_with_1() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(BROKEN).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        seen += 1;
+        let output = run_to_end(&["check", path.to_str().unwrap()]).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", path.display());
+        let printed = String::from_utf8(output.stderr).unwrap();
+        // The wording is crds' own test; here only that all of it reaches the terminal.
+        let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap();
+        let first = expected.lines().next().unwrap();
+        assert!(printed.contains(first), "{}: {printed}", path.display());
+    }
+    assert!(seen >= 10, "{seen} broken files");
+}
+
+#[test]
+fn check_finds_the_examples_valid() {
+    let output = run_to_end(&["check", EXAMPLES]).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        printed.contains("loan-evaluation is valid: 1 subtopologies, 1 stores"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn describe_draws_a_mermaid_flowchart() {
+    let file = Path::new(EXAMPLES).join("loan-evaluation.yaml");
+    let file = file.to_str().unwrap();
+    let output = run_to_end(&["describe", file, "--format", "mermaid"]).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(printed.starts_with("flowchart LR\n"), "{printed}");
+    assert!(printed.contains("account-balances-table"), "{printed}");
+}

@@ -1,0 +1,226 @@
+//! Tasks over processes: three partitions are three tasks of each subtopology; members come, go and
+//! come back, and the others go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use millrace_kafka::{Headers, OutRecord};
+use millrace_tests::worker::{AppStatus, LIMIT, WorkerProcess};
+
+use super::support::{Rec, Scene};
+
+const COUNTS: &str = "
+apiVersion: millrace.dev/v1alpha1
+kind: StreamApp
+metadata: {name: ID}
+spec:
+  kafka: {bootstrapServers: \"kafka:9092\"}
+  threads: 1
+  topology:
+    streams:
+      a: {topic: ID-a, key: string, value: string}
+      b: {topic: ID-b, key: string, value: string}
+    tables:
+      count-a: {from: a, steps: [groupByKey: {}, count: {name: count-a}], to: {topic: ID-out-a, value: json}}
+      count-b: {from: b, steps: [groupByKey: {}, count: {name: count-b}], to: {topic: ID-out-b, value: json}}
+";
+
+/// Pause between two records of the feed, to each partition.
+const FEED_PAUSE: Duration = Duration::from_millis(10);
+/// The longest an output may pause while its task stays where it is, on a busy machine.
+const GAP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Writes to every partition of both inputs until told to stop; how many to each.
+struct Feed {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<usize>,
+}
+
+impl Feed {
+    fn start(scene: &Scene) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let mut producer = scene.producer(None);
+        let topics = [scene.name("a"), scene.name("b")];
+        let thread = std::thread::spawn(move || {
+            let mut count = 0;
+            while !stopped.load(Ordering::Acquire) {
+                count += 1;
+                for topic in &topics {
+                    let topic = producer.topic(topic).unwrap();
+                    for partition in 0..3 {
+                        // The key is of its partition by decree: nothing here looks it up.
+                        let key = format!("key-{partition}");
+                        let (key, value) = (Some(key.as_bytes()), Some(&b"x"[..]));
+                        let (timestamp, headers) = (0, Headers::EMPTY);
+                        let record = OutRecord {
+                            topic,
+                            partition,
+                            timestamp,
+                            key,
+                            value,
+                            headers,
+                        };
+                        producer.send(&record).unwrap();
+                    }
+                }
+                producer.flush().unwrap();
+                std::thread::sleep(FEED_PAUSE);
+            }
+            count
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap()
+    }
+}
+
+fn ids(status: &AppStatus) -> BTreeSet<String> {
+    status.task_ids().into_iter().collect()
+}
+
+/// Waits until these workers run all six tasks, and each at least `least`.
+fn settle(workers: &mut [&mut WorkerProcess], least: usize) -> Vec<BTreeSet<String>> {
+    for worker in &mut *workers {
+        worker.wait_ready(least).unwrap();
+    }
+    let began = std::time::Instant::now();
+    loop {
+        let owned: Vec<_> = workers
+            .iter_mut()
+            .map(|worker| {
+                let status = worker.status().unwrap();
+                (
+                    status.tasks().all(|task| task.state == "running"),
+                    ids(&status),
+                )
+            })
+            .collect();
+        let all: usize = owned.iter().map(|(_, ids)| ids.len()).sum();
+        if all == 6
+            && owned
+                .iter()
+                .all(|(running, ids)| *running && ids.len() >= least)
+        {
+            return owned.into_iter().map(|(_, ids)| ids).collect();
+        }
+        assert!(began.elapsed() < LIMIT, "not settled: {owned:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_third_process_takes_only_its_share_and_one_that_returns_finds_its_tasks_again() {
+    let mut scene = Scene::new("moves");
+    for topic in ["a", "b"] {
+        scene.topic(topic, 3);
+    }
+    for topic in ["out-a", "out-b"] {
+        // The broker's clock tells when a task was at work.
+        scene.topic_with(topic, 3, &[("message.timestamp.type", "LogAppendTime")]);
+    }
+    let app = scene.app("counts", COUNTS);
+    let options: Vec<_> = (0..3).map(|ordinal| scene.worker(&app, ordinal)).collect();
+    let mut one = options[0].start().unwrap();
+    let mut two = options[1].start().unwrap();
+    let before = settle(&mut [&mut one, &mut two], 3);
+    let all: BTreeSet<_> = before.iter().flatten().cloned().collect();
+    let expected: BTreeSet<String> = ["0_0", "0_1", "0_2", "1_0", "1_1", "1_2"]
+        .map(str::to_owned)
+        .into();
+    assert_eq!(all, expected);
+    let feed = Feed::start(&scene);
+
+    let mut three = options[2].start().unwrap();
+    let after = settle(&mut [&mut one, &mut two, &mut three], 2);
+    for (before, after) in before.iter().zip(&after) {
+        assert!(
+            after.is_subset(before),
+            "a task came to an old member: {before:?} {after:?}"
+        );
+        assert_eq!(after.len(), 2);
+    }
+    let stayed: BTreeSet<_> = after[0].union(&after[1]).cloned().collect();
+    answers_for_its_own_keys(&mut [&mut one, &mut two, &mut three], &after);
+
+    // Back within the session timeout: nobody else notices.
+    let status = two.terminate().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", two.log_tail());
+    let mut two = options[1].start().unwrap();
+    two.wait_ready(2).unwrap();
+    let back = settle(&mut [&mut one, &mut two, &mut three], 2);
+    assert_eq!(back, after);
+    assert_eq!(two.status().unwrap().restored(), 0);
+
+    let written = feed.stop();
+    for worker in [&mut one, &mut two, &mut three] {
+        worker.wait_caught_up(LIMIT).unwrap();
+        assert_eq!(
+            worker.log().matches("transaction lost").count(),
+            0,
+            "{}",
+            worker.log_tail()
+        );
+    }
+    let returned = &after[1];
+    for (subtopology, topic) in ["out-a", "out-b"].into_iter().enumerate() {
+        let records = scene.read_at_least(topic, 3 * written);
+        for (partition, outputs) in by_input(&records) {
+            let counts: Vec<usize> = outputs
+                .iter()
+                .map(|record| record.value().parse().unwrap())
+                .collect();
+            assert_eq!(
+                counts,
+                (1..=written).collect::<Vec<_>>(),
+                "{topic} key-{partition}"
+            );
+            let task = format!("{subtopology}_{partition}");
+            if stayed.contains(&task) && !returned.contains(&task) {
+                let gap = largest_gap(&outputs);
+                assert!(gap < GAP_LIMIT, "task {task}, which stayed, paused {gap:?}");
+            }
+        }
+    }
+}
+
+/// Output records by the input partition that their key names.
+fn by_input(records: &[Rec]) -> BTreeMap<String, Vec<Rec>> {
+    let mut inputs: BTreeMap<String, Vec<Rec>> = BTreeMap::new();
+    for record in records {
+        let partition = record.key().strip_prefix("key-").unwrap();
+        inputs
+            .entry(partition.to_owned())
+            .or_default()
+            .push(record.clone());
+    }
+    assert_eq!(inputs.len(), 3);
+    inputs
+}
+
+fn largest_gap(records: &[Rec]) -> Duration {
+    let gaps = records
+        .windows(2)
+        .map(|pair| pair[1].timestamp - pair[0].timestamp);
+    Duration::from_millis(gaps.max().unwrap_or(0).unsigned_abs())
+}
+
+/// A key of each task is answered by its owner, and by the others with where it is not.
+fn answers_for_its_own_keys(workers: &mut [&mut WorkerProcess], owned: &[BTreeSet<String>]) {
+    for index in 0..12 {
+        let key = format!("any-{index}");
+        let partition = millrace_kafka::partitioner::partition(key.as_bytes(), 3);
+        let task = format!("0_{partition}");
+        for (worker, owned) in workers.iter_mut().zip(owned) {
+            let (code, body) = worker.get(&format!("/stores/count-a/{key}")).unwrap();
+            let expected = if owned.contains(&task) { 404 } else { 421 };
+            assert_eq!(code, expected, "task {task}: {body}");
+        }
+    }
+}
