@@ -157,13 +157,16 @@ impl KeyValueStore {
     }
 
     /// Rows with `from <= key < to` (`to` `None`: to the end) in key order, uncommitted writes
-    /// included, deleted keys left out.
+    /// included, deleted keys left out; none where `to` is not after `from`.
     pub fn range(
         &self,
         from: &[u8],
         to: Option<&[u8]>,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
         let mut rows = BTreeMap::new();
+        if to.is_some_and(|to| to <= from) {
+            return Ok(Vec::new());
+        }
         match &self.committed.rows {
             Committed::Rocks(db) => {
                 db.scan(&self.committed.name, from, to, |key, row| {

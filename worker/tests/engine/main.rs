@@ -7,6 +7,8 @@
 mod faults;
 mod joins;
 mod poison;
+mod restores;
 mod steps;
+mod store;
 mod support;
 mod tasks;
