@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use millrace_crds::plan::SerdeKind;
-use millrace_expr::{Bump, Decimal, Value, json};
+use millrace_expr::{Bump, Value, json, parse_decimal, write_decimal};
 
 /// Why bytes could not be read, or a value not be written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -97,8 +97,9 @@ impl Serde for BuiltIn {
             SerdeKind::Double => Value::Double(f64::from_be_bytes(fixed("a double", bytes)?)),
             SerdeKind::Decimal => {
                 let text = text("a decimal", bytes)?;
-                let decimal = Decimal::from_str_exact(text).map_err(|error| {
-                    SerdeError::Malformed { format: "a decimal", reason: error.to_string() }
+                let decimal = parse_decimal(text).ok_or_else(|| SerdeError::Malformed {
+                    format: "a decimal",
+                    reason: "expected a number of at most 28 digits, such as 12.30".to_owned(),
                 })?;
                 Value::Decimal(decimal)
             }
@@ -128,7 +129,7 @@ impl Serde for BuiltIn {
                 out.extend_from_slice(&double.to_be_bytes());
             }
             (SerdeKind::Decimal, Value::Decimal(decimal)) => {
-                out.extend_from_slice(decimal.to_string().as_bytes());
+                write_decimal(*decimal, out);
             }
             (SerdeKind::Decimal, Value::Int(int)) => {
                 out.extend_from_slice(int.to_string().as_bytes());

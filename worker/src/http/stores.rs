@@ -2,13 +2,13 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use millrace_crds::plan::{SerdeKind, Store, TaskId};
 use millrace_expr::{Bump, Decimal, Value, json};
 use millrace_kafka::partitioner;
 use serde::Deserialize;
 
-use super::{HttpState, error, json_text};
+use super::{HttpState, Refusal, error, json_text};
 use crate::app::AppShared;
 use crate::serde::serde;
 use crate::state::Row;
@@ -22,9 +22,6 @@ pub(super) struct StoreQuery {
     app: Option<String>,
 }
 
-/// Why there is no value.
-struct Refusal(StatusCode, String);
-
 /// The handler.
 pub(super) async fn get_value(
     State(state): State<HttpState>,
@@ -34,7 +31,7 @@ pub(super) async fn get_value(
     let answer = tokio::task::spawn_blocking(move || look_up(&state, &store, &key, &query));
     match answer.await {
         Ok(Ok(body)) => json_text(body),
-        Ok(Err(Refusal(status, message))) => error(status, &message),
+        Ok(Err(refusal)) => refusal.into_response(),
         Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the look-up failed"),
     }
 }

@@ -14,14 +14,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use millrace_embedded::{EmbeddedCluster, Isolation, ReadFrom, StoredRecord, TopicSummary};
 use millrace_expr::{Bump, Value, json};
 use millrace_kafka::{ErrorKind, HeadersBuf, TopicPartition};
 use serde::Deserialize;
 
-use super::{error, json_text};
+use super::{Refusal, error, json_text};
 
 /// Largest body of a produce call.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -42,14 +42,14 @@ pub fn router(cluster: EmbeddedCluster) -> Router {
         .with_state(cluster)
 }
 
-fn refuse(failure: &millrace_kafka::Error) -> Response {
+fn refuse(failure: &millrace_kafka::Error) -> Refusal {
     let status = match failure.kind {
         ErrorKind::UnknownTopic => StatusCode::NOT_FOUND,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::OffsetOutOfRange => StatusCode::BAD_REQUEST,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    error(status, &failure.to_string())
+    Refusal(status, failure.to_string())
 }
 
 async fn list(State(cluster): State<EmbeddedCluster>) -> Response {
@@ -76,7 +76,7 @@ async fn produce(
     let done = tokio::task::spawn_blocking(move || {
         let arena = Bump::new();
         let records = parse_records(&body, &arena)
-            .map_err(|message| error(StatusCode::BAD_REQUEST, &message))?;
+            .map_err(|message| Refusal(StatusCode::BAD_REQUEST, message))?;
         let mut offsets = Vec::with_capacity(records.len());
         for record in records {
             let (partition, offset) = cluster
@@ -91,11 +91,11 @@ async fn produce(
                 .map_err(|failure| refuse(&failure))?;
             offsets.push(serde_json::json!({ "partition": partition, "offset": offset }));
         }
-        Ok(serde_json::json!({ "offsets": offsets }).to_string())
+        Ok::<_, Refusal>(serde_json::json!({ "offsets": offsets }).to_string())
     });
     match done.await {
         Ok(Ok(body)) => json_text(body),
-        Ok(Err(response)) => response,
+        Ok(Err(refusal)) => refusal.into_response(),
         Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the records could not be written"),
     }
 }
@@ -172,13 +172,13 @@ async fn read(
     let done = tokio::task::spawn_blocking(move || read_topic(&cluster, &topic, &query));
     match done.await {
         Ok(Ok(body)) => json_text(body),
-        Ok(Err(response)) => response,
+        Ok(Err(refusal)) => refusal.into_response(),
         Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the records could not be read"),
     }
 }
 
 /// Where each asked partition is read from.
-fn positions(topic: &TopicSummary, query: &ReadQuery) -> Result<BTreeMap<i32, i64>, Response> {
+fn positions(topic: &TopicSummary, query: &ReadQuery) -> Result<BTreeMap<i32, i64>, Refusal> {
     let mut positions = BTreeMap::new();
     for (number, partition) in (0..).zip(&topic.partitions) {
         if query.partition.is_some_and(|wanted| wanted != number) {
@@ -189,14 +189,14 @@ fn positions(topic: &TopicSummary, query: &ReadQuery) -> Result<BTreeMap<i32, i6
             Some("latest") => partition.stable,
             Some(text) => text.parse().map_err(|_| {
                 let message = format!("from={text}: expected earliest, latest or an offset");
-                error(StatusCode::BAD_REQUEST, &message)
+                Refusal(StatusCode::BAD_REQUEST, message)
             })?,
         };
         positions.insert(number, from);
     }
     if positions.is_empty() {
         let message = format!("topic {} has no such partition", topic.name);
-        return Err(error(StatusCode::NOT_FOUND, &message));
+        return Err(Refusal(StatusCode::NOT_FOUND, message));
     }
     Ok(positions)
 }
@@ -205,12 +205,12 @@ fn read_topic(
     cluster: &EmbeddedCluster,
     name: &str,
     query: &ReadQuery,
-) -> Result<String, Response> {
+) -> Result<String, Refusal> {
     let topics = cluster.topics();
     let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
         let message = format!("there is no topic {name}; topics: {}", names.join(", "));
-        return Err(error(StatusCode::NOT_FOUND, &message));
+        return Err(Refusal(StatusCode::NOT_FOUND, message));
     };
     let mut positions = positions(topic, query)?;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX);

@@ -60,6 +60,11 @@ impl Tasks {
         self.pending.len() + self.running.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Running tasks, by number.
     pub fn running(&self) -> &[Running] {
         &self.running

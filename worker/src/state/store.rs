@@ -18,6 +18,9 @@ use super::{StateError, TaskDb};
 /// Length of the timestamp before the value.
 const TIMESTAMP_LEN: usize = 8;
 
+/// A key, and its row as stored.
+pub type StoredRow = (Vec<u8>, Vec<u8>);
+
 /// Committed rows of an in-memory store. The lock is taken at reads of queries and at commits; the
 /// stream thread is its only writer, so its own reads never wait for long.
 pub type MemoryRows = Arc<RwLock<BTreeMap<Vec<u8>, Vec<u8>>>>;
@@ -162,7 +165,7 @@ impl KeyValueStore {
         &self,
         from: &[u8],
         to: Option<&[u8]>,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    ) -> Result<Vec<StoredRow>, StateError> {
         let mut rows = BTreeMap::new();
         if to.is_some_and(|to| to <= from) {
             return Ok(Vec::new());
