@@ -49,6 +49,14 @@ pub fn hash(key: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// The first eight bytes as a number that sorts as the bytes do; shorter keys sort first or equal.
+fn decisive(rest: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = rest.len().min(8);
+    bytes[..length].copy_from_slice(&rest[..length]);
+    u64::from_be_bytes(bytes)
+}
+
 fn len_u32(part: &[u8]) -> u32 {
     // Keys and values are bounded by the log's record size, far below 4 GiB.
     u32::try_from(part.len()).unwrap_or(u32::MAX)
@@ -143,11 +151,32 @@ impl Overlay {
         self.entries.iter().map(|entry| (entry.hash, self.key(entry), self.value(entry)))
     }
 
-    /// All writes in key order.
-    pub fn sorted(&self) -> Vec<(&[u8], Option<&[u8]>)> {
-        let mut writes: Vec<_> = self.iter().collect();
-        writes.sort_unstable_by_key(|(key, _)| *key);
-        writes
+    /// All writes in key order. Sorts by the eight bytes after the keys' common prefix, which decide
+    /// for most keys, so that a comparison seldom has to follow a reference.
+    pub fn sorted(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let prefix = self.common_prefix();
+        let mut order: Vec<(u64, u32)> = (0u32..)
+            .zip(&self.entries)
+            .map(|(index, entry)| (decisive(&self.key(entry)[prefix..]), index))
+            .collect();
+        let key = |index: u32| self.key(&self.entries[index as usize]);
+        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
+        order.into_iter().map(|(_, index)| {
+            let entry = &self.entries[index as usize];
+            (self.key(entry), self.value(entry))
+        })
+    }
+
+    /// Length of the prefix that all keys share.
+    fn common_prefix(&self) -> usize {
+        let mut keys = self.entries.iter().map(|entry| self.key(entry));
+        let Some(first) = keys.next() else { return 0 };
+        let mut length = first.len();
+        for key in keys {
+            let shared = first[..length].iter().zip(key).take_while(|(a, b)| a == b).count();
+            length = length.min(shared);
+        }
+        length
     }
 
     /// Number of keys written.
@@ -198,6 +227,30 @@ mod tests {
         put(&mut overlay, b"a", None);
         assert_eq!(get(&overlay, b"a"), Lookup::Deleted);
         assert_eq!(overlay.len(), 2);
+    }
+
+    #[test]
+    fn sorted_writes_are_in_the_order_of_their_keys() {
+        let mut overlay = Overlay::default();
+        let keys: [&[u8]; 9] = [
+            b"account-00000010x",
+            b"account-0000001",
+            b"account-",
+            b"account-00000010",
+            b"account-\0",
+            b"account-9",
+            b"account-00000010x\0",
+            b"account-0000001\0",
+            b"account-\xff",
+        ];
+        for key in keys {
+            put(&mut overlay, key, None);
+        }
+        let mut expected = keys.to_vec();
+        expected.sort_unstable();
+        let sorted: Vec<&[u8]> = overlay.sorted().map(|(key, _)| key).collect();
+        assert_eq!(sorted, expected);
+        assert_eq!(Overlay::default().sorted().count(), 0);
     }
 
     #[test]
