@@ -13,7 +13,7 @@ pub mod partition_group;
 pub mod record_queue;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_crds::plan::TaskId;
 use millrace_expr::Bump;
@@ -30,6 +30,11 @@ use crate::topology::{Format, ProcessorTopology};
 use collector::Collector;
 use partition_group::{PartitionGroup, UNKNOWN_TIME};
 
+/// Offsets that do not move are committed again after this time. To the broker the group subscribes
+/// to the tasks topic alone, and of other topics it forgets what was not committed for
+/// `offsets.retention.minutes`, also while the group lives (KIP-211): an input without records for a
+/// week would begin anew over existing state.
+const OFFSETS_REFRESH: Duration = Duration::from_secs(3600);
 /// Longest error text in a dead letter's headers, in bytes.
 const ERROR_TEXT_BYTES_MAX: usize = 2_000;
 
@@ -77,6 +82,8 @@ pub struct Task {
     committed_positions: Vec<i64>,
     /// Whether anything was processed since the last commit.
     processed_since_commit: bool,
+    /// When all positions were committed, or first looked at; `None` before that.
+    refreshed: Option<Instant>,
 }
 
 impl Task {
@@ -116,6 +123,7 @@ impl Task {
             counters: TaskCounters::default(),
             committed_positions,
             processed_since_commit: false,
+            refreshed: None,
         }
     }
 
@@ -213,16 +221,23 @@ impl Task {
         Ok(())
     }
 
-    /// Whether a commit would change anything: records processed, or a position that moved over
-    /// transaction markers.
-    pub fn needs_commit(&self) -> bool {
+    /// Whether a commit would change anything: records processed, a position that moved over
+    /// transaction markers, or positions that have not moved for so long that the broker may forget
+    /// them. `now`: the commit's time, the same in all its steps.
+    pub fn needs_commit(&mut self, now: Instant) -> bool {
+        self.refreshed.get_or_insert(now);
         self.processed_since_commit
+            || self.refresh_due(now)
             || self
                 .group
                 .inputs()
                 .iter()
                 .zip(&self.committed_positions)
                 .any(|(input, &committed)| input.position() != committed)
+    }
+
+    fn refresh_due(&self, now: Instant) -> bool {
+        self.refreshed.is_some_and(|at| now.duration_since(at) >= OFFSETS_REFRESH)
     }
 
     /// Commit, step 1: one changelog record per key written since the last commit.
@@ -241,11 +256,13 @@ impl Task {
         Ok(())
     }
 
-    /// Commit, step 2: input offsets that have moved, with the partitions' times beside them.
-    pub fn offsets(&self, offsets: &mut Vec<(TopicPartition, CommittedOffset)>) {
+    /// Commit, step 2: input offsets that have moved, or all when that is due, with the partitions'
+    /// times beside them.
+    pub fn offsets(&self, offsets: &mut Vec<(TopicPartition, CommittedOffset)>, now: Instant) {
+        let all = self.refresh_due(now);
         for (input, &committed) in self.group.inputs().iter().zip(&self.committed_positions) {
             let offset = input.position();
-            if offset != committed {
+            if all || offset != committed {
                 let metadata = encode_time(input.time());
                 offsets.push((input.partition.clone(), CommittedOffset { offset, metadata }));
             }
@@ -261,6 +278,9 @@ impl Task {
         now: Instant,
     ) -> Result<bool, EngineError> {
         self.processed_since_commit = false;
+        if self.refresh_due(now) {
+            self.refreshed = Some(now);
+        }
         for (input, committed) in self.group.inputs().iter().zip(&mut self.committed_positions) {
             *committed = input.position();
         }

@@ -20,7 +20,7 @@ mod restores;
 mod temp_dir;
 
 pub use clock::ManualClock;
-pub use driver::{DriverOptions, TopologyDriver};
+pub use driver::{DriverOptions, Rows, TopologyDriver};
 pub use error::DriverError;
 pub use member::Member;
 pub use restores::InlineRestores;

@@ -20,8 +20,11 @@ impl StreamThread {
     pub(super) fn commit(&mut self) -> Result<(), EngineError> {
         self.last_commit = self.context.clock.monotonic();
         let Some(collector) = &self.collector else { return Ok(()) };
-        let needed = collector.is_dirty()
-            || self.tasks.running().iter().any(|running| running.task.needs_commit());
+        let now = self.last_commit;
+        let mut needed = collector.is_dirty();
+        for running in self.tasks.running_mut() {
+            needed |= running.task.needs_commit(now);
+        }
         if !needed {
             return self.flush_overdue();
         }
@@ -39,7 +42,7 @@ impl StreamThread {
         let mut offsets = Vec::new();
         for running in self.tasks.running() {
             running.task.send_changelog(collector)?;
-            running.task.offsets(&mut offsets);
+            running.task.offsets(&mut offsets, self.last_commit);
         }
         collector.flush()?;
         crash::point("after-flush");
@@ -65,8 +68,7 @@ impl StreamThread {
     /// The state's part: what is committed becomes visible to queries and survives a restart.
     fn apply(&mut self) -> Result<(), EngineError> {
         let Some(collector) = &self.collector else { return Ok(()) };
-        let now_ms = self.context.clock.wall_ms();
-        let now = self.context.clock.monotonic();
+        let (now_ms, now) = (self.context.clock.wall_ms(), self.last_commit);
         let mut flush = false;
         for running in self.tasks.running_mut() {
             if running.task.apply_commit(collector, now_ms, now)? {

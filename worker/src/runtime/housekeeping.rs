@@ -31,14 +31,16 @@ pub fn start(app: Arc<AppShared>, directory: StateDirectory) -> Result<JoinHandl
 }
 
 fn run(app: &AppShared, directory: &StateDirectory) {
-    let (mut purged, mut cleaned) = (Instant::now(), Instant::now());
+    let started = Instant::now();
+    let (mut purged, mut cleaned) = (started, started);
     while !app.is_stopping() {
         std::thread::sleep(LOOK);
         if purged.elapsed() >= PURGE_INTERVAL {
             purged = Instant::now();
             purge_repartition_topics(app);
         }
-        if cleaned.elapsed() >= CLEAN_INTERVAL {
+        // Never soon after a start: state of before it may belong to tasks that are about to come.
+        if cleaned.elapsed() >= CLEAN_INTERVAL && started.elapsed() >= UNUSED_STATE_AGE {
             cleaned = Instant::now();
             for task in directory.clean(UNUSED_STATE_AGE) {
                 tracing::info!(task, "state of a task that lives elsewhere removed");

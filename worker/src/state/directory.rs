@@ -18,8 +18,8 @@ pub struct StateDirectory {
 #[derive(Debug)]
 pub struct TaskDirectory {
     path: PathBuf,
-    /// Held, not read: the lock lives as long as the file is open.
-    _lock: File,
+    /// The lock lives as long as the file is open.
+    lock: File,
 }
 
 /// The application's directory, locked against other workers until dropped.
@@ -30,6 +30,11 @@ pub struct ApplicationLock {
 }
 
 impl TaskDirectory {
+    /// Notes that the directory is in use: what the age of an unused one is counted from.
+    fn touch(&self) -> std::io::Result<()> {
+        self.lock.set_times(fs::FileTimes::new().set_modified(SystemTime::now()))
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -38,6 +43,14 @@ impl TaskDirectory {
     /// Where RocksDB's files are.
     pub fn database(&self) -> PathBuf {
         self.path.join("db")
+    }
+}
+
+impl Drop for TaskDirectory {
+    fn drop(&mut self) {
+        // Until now it was in use. Where this fails (or a crash comes first) it looks older than it
+        // is, which is why nothing is cleaned in the first while after a start.
+        let _looks_older = self.touch();
     }
 }
 
@@ -62,17 +75,17 @@ impl StateDirectory {
     pub fn lock(&self, task: TaskId) -> Result<TaskDirectory, StateError> {
         const OPERATION: &str = "lock the task's directory";
         let path = self.root.join(task.to_string());
-        let io = |error: &std::io::Error| StateError::io(OPERATION, &path, error);
-        fs::create_dir_all(&path).map_err(|error| io(&error))?;
+        let io_of = |path: &Path, error: &std::io::Error| StateError::io(OPERATION, path, error);
+        fs::create_dir_all(&path).map_err(|error| io_of(&path, &error))?;
         let lock = lock_file(OPERATION, &path)?;
-        // The age by which unused directories are recognised.
-        let now = fs::FileTimes::new().set_modified(SystemTime::now());
-        lock.set_times(now).map_err(|error| io(&error))?;
-        Ok(TaskDirectory { path, _lock: lock })
+        let locked = TaskDirectory { path, lock };
+        locked.touch().map_err(|error| io_of(&locked.path, &error))?;
+        Ok(locked)
     }
 
-    /// Deletes directories of tasks that nobody has locked for `age`, and says which. Errors leave
-    /// the directory for the next time.
+    /// Deletes directories of tasks that nobody has had locked for `age`, and says which. Errors leave
+    /// the directory for the next time. For a worker that has run for `age` itself: before that, an
+    /// old directory may be one that it is about to open.
     pub fn clean(&self, age: Duration) -> Vec<String> {
         let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
         entries
@@ -146,6 +159,17 @@ mod tests {
         other.lock_application().unwrap();
         drop(held);
         directory.lock_application().unwrap();
+    }
+
+    #[test]
+    fn age_counts_from_the_end_of_use_not_from_its_beginning() {
+        let temp = TempDir::new();
+        let directory = StateDirectory::open(temp.path(), "app").unwrap();
+        let held = directory.lock(TASK).unwrap();
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        held.lock.set_times(fs::FileTimes::new().set_modified(long_ago)).unwrap();
+        drop(held);
+        assert!(directory.clean(Duration::from_secs(600)).is_empty());
     }
 
     #[test]

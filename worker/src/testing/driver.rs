@@ -54,6 +54,9 @@ impl Default for DriverOptions {
     }
 }
 
+/// Rows of a store or a changelog: timestamp and value by key.
+pub type Rows = BTreeMap<Vec<u8>, (i64, Vec<u8>)>;
+
 /// An application on the embedded log: its topics, its members, one clock. Members are worker
 /// processes of one stream thread, numbered by ordinal from 0; each has a state directory of its
 /// own, which a member started again under the same number finds as the last one left it.
@@ -248,8 +251,8 @@ impl TopologyDriver {
         let failed = |error: std::io::Error| {
             StateError::io("put back what a crash left", &directory, &error)
         };
-        std::fs::remove_dir_all(&directory).map_err(|error| failed(error))?;
-        std::fs::rename(&left, &directory).map_err(|error| failed(error))?;
+        std::fs::remove_dir_all(&directory).map_err(&failed)?;
+        std::fs::rename(&left, &directory).map_err(failed)?;
         Ok(())
     }
 
@@ -331,7 +334,7 @@ impl TopologyDriver {
     }
 
     /// The committed rows of a store over all members' tasks: timestamp and value by key.
-    pub fn rows(&self, store: &str) -> Result<BTreeMap<Vec<u8>, (i64, Vec<u8>)>, DriverError> {
+    pub fn rows(&self, store: &str) -> Result<Rows, DriverError> {
         let mut rows = BTreeMap::new();
         for task in self.tasks() {
             for found in task.stores.iter().filter(|found| &*found.name == store) {
@@ -346,7 +349,7 @@ impl TopologyDriver {
 
     /// The latest committed value per key of a topic, tombstones left out: what a compacted
     /// changelog means.
-    pub fn compacted(&self, topic: &str) -> Result<BTreeMap<Vec<u8>, (i64, Vec<u8>)>, DriverError> {
+    pub fn compacted(&self, topic: &str) -> Result<Rows, DriverError> {
         let mut rows = BTreeMap::new();
         for record in self.read(topic)? {
             let Some(key) = record.key else { continue };

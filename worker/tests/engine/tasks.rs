@@ -137,6 +137,21 @@ fn an_input_written_in_transactions_is_committed_past_its_last_marker() {
 }
 
 #[test]
+fn offsets_that_do_not_move_are_committed_again_before_the_broker_forgets_them() {
+    let mut driver = drive(&counting("", "name: counts"));
+    feed(&driver, 10);
+    driver.run_until_idle().unwrap();
+    let commits = |driver: &TopologyDriver| driver.member(0).unwrap().status().commits().0;
+    let before = commits(&driver);
+    for _ in 0..3 * 3600 + 60 {
+        driver.pass(Duration::from_secs(1)).unwrap();
+    }
+    assert_eq!(commits(&driver) - before, 3, "once an hour, and nothing else");
+    driver.run_until_idle().unwrap();
+    assert_counted(&driver, 10);
+}
+
+#[test]
 fn offset_reset_latest_begins_after_what_is_there_and_never_again() {
     let mut driver = drive_with(
         "  topology:\n    streams:\n      in: {topic: in, offsetReset: latest}\n      out: {from: in, \
