@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_crds::stream_app::{ErrorPolicy, ProcessingGuarantee, StreamApp, Threads};
 use millrace_kafka::Guarantee;
 
-use crate::state::db::FlushBound;
+use crate::state::flush::FlushBound;
 
 /// What is done with a record that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

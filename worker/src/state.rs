@@ -13,6 +13,7 @@
 pub mod checkpoint;
 pub mod db;
 pub mod directory;
+pub mod flush;
 pub mod memory;
 pub mod overlay;
 pub mod row_cache;

@@ -23,7 +23,7 @@ use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
 use crate::processor::{Context, Dropped, NodeError, Stage};
 use crate::record::{Datum, Record};
-use crate::state::db::FlushBound;
+use crate::state::flush::{FlushBound, FlushDue};
 use crate::state::store::{Committed, CommittedStore};
 use crate::state::{Checkpoint, KeyValueStore, TaskDb};
 use crate::topology::{Format, ProcessorTopology};
@@ -270,13 +270,13 @@ impl Task {
     }
 
     /// Commit, last step, after the log has committed: uncommitted rows and changelog positions go
-    /// into the state in one batch. True when a flush to disk is due.
+    /// into the state in one batch.
     pub fn apply_commit(
         &mut self,
         collector: &Collector,
         now_ms: i64,
         now: Instant,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<(), EngineError> {
         self.processed_since_commit = false;
         if self.refresh_due(now) {
             self.refreshed = Some(now);
@@ -285,7 +285,7 @@ impl Task {
             *committed = input.position();
         }
         if self.stores.iter().all(|store| store.uncommitted_len() == 0) {
-            return Ok(self.flush_due(now));
+            return Ok(());
         }
         for (slot, store) in self.stores.iter().enumerate() {
             if store.uncommitted_len() > 0 {
@@ -299,7 +299,7 @@ impl Task {
         for store in &mut self.stores {
             store.apply_committed();
         }
-        Ok(self.flush_due(now))
+        Ok(())
     }
 
     fn write_batch(&self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
@@ -320,9 +320,9 @@ impl Task {
         Ok(batch.write(now)?)
     }
 
-    /// Whether rows have waited too long for the disk, without a commit in between.
-    pub fn flush_due(&self, now: Instant) -> bool {
-        self.state.db.as_ref().is_some_and(|db| db.flush_due(&self.flush, now))
+    /// What the flush bound asks for now.
+    pub fn flush_due(&self, now: Instant) -> FlushDue {
+        self.state.db.as_ref().map_or(FlushDue::Nothing, |db| db.flush_due(&self.flush, now))
     }
 
     /// Writes committed rows to disk; `wait` returns when they are there.

@@ -13,6 +13,7 @@ use millrace_kafka::Guarantee;
 use super::thread::StreamThread;
 use crate::crash;
 use crate::error::{EngineError, Outcome};
+use crate::state::flush::FlushDue;
 
 impl StreamThread {
     /// Commits everything processed so far, if there is anything. After an error nothing is applied:
@@ -69,23 +70,26 @@ impl StreamThread {
     fn apply(&mut self) -> Result<(), EngineError> {
         let Some(collector) = &self.collector else { return Ok(()) };
         let (now_ms, now) = (self.context.clock.wall_ms(), self.last_commit);
-        let mut flush = false;
         for running in self.tasks.running_mut() {
-            if running.task.apply_commit(collector, now_ms, now)? {
-                flush = true;
-            }
+            running.task.apply_commit(collector, now_ms, now)?;
         }
         crash::point("after-batch");
-        if flush { self.flush_overdue() } else { Ok(()) }
+        self.flush_overdue()
     }
 
-    /// Starts writing memtables to disk where the bound is reached; does not wait for it.
+    /// Starts writing memtables to disk where it is due; waits for it only where the disk does not keep
+    /// up (see [`crate::state::flush`]).
     fn flush_overdue(&mut self) -> Result<(), EngineError> {
         let now = self.context.clock.monotonic();
         for running in self.tasks.running_mut() {
-            if running.task.flush_due(now) {
-                running.task.flush(false)?;
-                crash::point("during-sst-flush");
+            let due = running.task.flush_due(now);
+            if due == FlushDue::Nothing {
+                continue;
+            }
+            running.task.flush(false)?;
+            crash::point("during-sst-flush");
+            if due == FlushDue::Wait {
+                running.task.flush(true)?;
             }
         }
         Ok(())

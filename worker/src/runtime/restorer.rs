@@ -58,6 +58,8 @@ struct Active {
     topic_ids: Vec<String>,
     existed: bool,
     stores: Vec<Catching>,
+    /// Changelog records that are written into the database.
+    written: u64,
     began: Instant,
 }
 
@@ -192,7 +194,8 @@ impl Restorer {
         let began = self.clock.monotonic();
         match self.open(&mut job) {
             Ok((db, topic_ids, existed, stores)) => {
-                Ok(Active { job, db, topic_ids, existed, stores, began })
+                let written = job.progress.restored();
+                Ok(Active { job, db, topic_ids, existed, stores, written, began })
             }
             Err(error) => Err((Box::new(job), error)),
         }
@@ -540,6 +543,9 @@ impl Active {
                     batch.checkpoint(&store.store.committed.name, &checkpoint)?;
                 }
             }
+            let restored = self.job.progress.restored();
+            batch.stands_for(restored - self.written);
+            self.written = restored;
             batch.write(now)?;
         }
         for store in &mut self.stores {

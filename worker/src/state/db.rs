@@ -12,42 +12,11 @@ use rocksdb::{
 };
 
 use super::directory::TaskDirectory;
+use super::flush::{FlushBound, FlushDue, FlushPolicy};
 use super::{Checkpoint, StateError, StateErrorKind, StateMemory};
 
 /// Column family of the checkpoints; store names cannot start with an underscore.
 const CHECKPOINTS: &str = "_checkpoints";
-
-/// When unflushed writes go to disk: so that "the tail" a restart restores has a size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlushBound {
-    /// Changelog records.
-    pub records: u64,
-    /// Milliseconds since the oldest unflushed write.
-    pub interval_ms: u64,
-}
-
-/// Writes since the last flush was started, by commits and by restores alike: what a crash loses, and
-/// the next start restores.
-#[derive(Clone, Copy, Debug, Default)]
-struct Unflushed {
-    records: u64,
-    since: Option<Instant>,
-}
-
-impl Unflushed {
-    fn add(&mut self, records: u64, now: Instant) {
-        if records > 0 {
-            self.records += records;
-            self.since.get_or_insert(now);
-        }
-    }
-
-    fn is_due(&self, bound: &FlushBound, now: Instant) -> bool {
-        let Some(since) = self.since else { return false };
-        self.records >= bound.records
-            || now.duration_since(since).as_millis() >= u128::from(bound.interval_ms)
-    }
-}
 
 /// A task's database. Shared between the task (writes) and queries (reads of committed data); the
 /// directory's lock goes with the last of them.
@@ -58,9 +27,8 @@ pub struct TaskDb {
     names: Vec<String>,
     write: WriteOptions,
     read: ReadOptions,
-    /// Here rather than with the task, so that what a restore wrote counts too, and recoveries and
-    /// crashes in a row do not let the tail grow.
-    unflushed: Mutex<Unflushed>,
+    /// Locked at commits, restores and flushes only, by one thread at a time.
+    flush_policy: Mutex<FlushPolicy>,
     directory: TaskDirectory,
 }
 
@@ -84,8 +52,8 @@ impl TaskDb {
         };
         let mut write = WriteOptions::default();
         write.disable_wal(true);
-        let (read, unflushed) = (ReadOptions::default(), Mutex::default());
-        Ok(Self { db, path, names, write, read, unflushed, directory })
+        let (read, flush_policy) = (ReadOptions::default(), Mutex::default());
+        Ok(Self { db, path, names, write, read, flush_policy, directory })
     }
 
     fn open_files(
@@ -172,17 +140,16 @@ impl TaskDb {
 
     /// A batch to fill and hand to [`TaskDb::write`].
     pub fn batch(&self) -> CommitBatch<'_> {
-        CommitBatch { db: self, batch: WriteBatch::default(), rows: 0 }
+        CommitBatch { db: self, batch: WriteBatch::default(), records: 0 }
     }
 
-    fn unflushed(&self) -> MutexGuard<'_, Unflushed> {
-        self.unflushed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn flush_policy(&self) -> MutexGuard<'_, FlushPolicy> {
+        self.flush_policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a flush is due by the bound. Not while one is still under way: RocksDB would pile up
-    /// memtables, and stall writes in the end.
-    pub fn flush_due(&self, bound: &FlushBound, now: Instant) -> bool {
-        self.unflushed().is_due(bound, now) && !self.is_flushing()
+    /// What the bound asks for now.
+    pub fn flush_due(&self, bound: &FlushBound, now: Instant) -> FlushDue {
+        self.flush_policy().due(bound, now, || !self.is_flushing())
     }
 
     /// Whether a flush that was started has not ended yet.
@@ -228,14 +195,18 @@ impl TaskDb {
     /// Writes memtables of ALL column families to disk (flushing one alone would tear data from
     /// checkpoint, rocksdb#12553). `wait`: returns when they are there.
     pub fn flush(&self, wait: bool) -> Result<(), StateError> {
-        *self.unflushed() = Unflushed::default();
+        self.flush_policy().started();
         let mut options = FlushOptions::default();
         options.set_wait(wait);
         let column_families: Vec<_> =
             self.names.iter().filter_map(|name| self.db.cf_handle(name)).collect();
         self.db
             .flush_cfs_opt(&column_families, &options)
-            .map_err(self.failed("flush the task's database"))
+            .map_err(self.failed("flush the task's database"))?;
+        if wait {
+            self.flush_policy().finished();
+        }
+        Ok(())
     }
 
     /// Approximate number of rows of a store, for people.
@@ -252,7 +223,8 @@ impl TaskDb {
 pub struct CommitBatch<'d> {
     db: &'d TaskDb,
     batch: WriteBatch,
-    rows: u64,
+    /// Changelog records that a crash before the next flush leaves to be restored.
+    records: u64,
 }
 
 impl CommitBatch<'_> {
@@ -268,7 +240,7 @@ impl CommitBatch<'_> {
             Some(row) => self.batch.put_cf(column_family, key, row),
             None => self.batch.delete_cf(column_family, key),
         }
-        self.rows += 1;
+        self.records += 1;
         Ok(())
     }
 
@@ -285,10 +257,17 @@ impl CommitBatch<'_> {
         Ok(())
     }
 
-    /// Applies the batch; from now on its rows wait for a flush.
+    /// Says that the rows stand for more changelog records than one each, as those of a restore do
+    /// (it writes the last record of each key): were they counted as rows, each crash before the next
+    /// flush would leave a longer tail than the one before.
+    pub fn stands_for(&mut self, records: u64) {
+        self.records = self.records.max(records);
+    }
+
+    /// Applies the batch; from now on its records wait for a flush.
     pub fn write(self, now: Instant) -> Result<(), StateError> {
         self.db.write(self.batch)?;
-        self.db.unflushed().add(self.rows, now);
+        self.db.flush_policy().written(self.records, now);
         Ok(())
     }
 }
