@@ -6,6 +6,7 @@
 //!                          └──► restorer ────┘        (own thread: never stops the others)
 //! ```
 
+mod catching;
 pub mod commit;
 pub mod housekeeping;
 pub mod membership;

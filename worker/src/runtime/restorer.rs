@@ -16,52 +16,21 @@ use millrace_kafka::{
     TopicPartition,
 };
 
-use super::restore::{RestoreJob, Restored, RestoredState, StoreToRestore};
+use super::catching::{Active, Catching};
+use super::restore::{RestoreJob, Restored, StoreToRestore};
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::state::db::TaskDb;
 use crate::state::store::{Committed, CommittedStore, MemoryRows};
-use crate::state::{
-    Checkpoint, KeyValueStore, StateDirectory, StateErrorKind, StateMemory,
-};
-use crate::task::TaskState;
+use crate::state::{KeyValueStore, StateDirectory, StateErrorKind, StateMemory};
 
 /// Records taken per poll.
 const POLL_RECORDS_MAX: usize = 10_000;
-/// Rows gathered before they are written in one batch.
-const BATCH_ROWS: usize = 20_000;
 /// How long a directory that another thread or process holds is waited for: the owner may be
 /// flushing on its way out.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Kafka's default of `delete.retention.ms`.
 const DELETE_RETENTION_MS_DEFAULT: i64 = 24 * 3600 * 1000;
-
-/// One store on its way to the end of its changelog.
-struct Catching {
-    slot: u32,
-    partition: TopicPartition,
-    store: KeyValueStore,
-    /// High watermark when the restore began.
-    end: i64,
-    /// Next offset.
-    next: i64,
-    /// The rows are older than tombstones are kept: only good if nothing follows them.
-    too_old: bool,
-    rebuild: Option<&'static str>,
-    done: bool,
-}
-
-/// One job under way.
-struct Active {
-    job: RestoreJob,
-    db: Option<Arc<TaskDb>>,
-    topic_ids: Vec<String>,
-    existed: bool,
-    stores: Vec<Catching>,
-    /// Changelog records that are written into the database.
-    written: u64,
-    began: Instant,
-}
 
 /// A job whose directory is held by someone else.
 struct Waiting {
@@ -472,97 +441,6 @@ impl Restorer {
                 result: Err(error.clone()),
                 cancelled: job.cancelled,
             });
-        }
-    }
-}
-
-impl Catching {
-    /// Takes an event of its changelog.
-    fn take(&mut self, event: &SourceEvent<'_>, job: &RestoreJob) {
-        match event {
-            SourceEvent::Record { record, .. } => {
-                if self.rebuild.is_some() || self.done || record.offset < self.next {
-                    return;
-                }
-                if self.too_old {
-                    self.rebuild = Some("it is older than the changelog keeps tombstones");
-                    return;
-                }
-                self.next = record.offset + 1;
-                // A changelog record without a key is nobody's row.
-                if let Some(key) = record.key {
-                    self.store.put(key, record.value, record.timestamp);
-                }
-                job.progress.add_restored(1);
-            }
-            SourceEvent::End { offset, .. } => {
-                if self.rebuild.is_none() && *offset >= self.end {
-                    self.next = self.next.max(*offset);
-                    self.done = true;
-                }
-            }
-        }
-    }
-
-    fn begin_again(&mut self, why: &'static str) -> Result<(), EngineError> {
-        let changelog = &self.partition;
-        tracing::warn!(store = %self.store.committed.name, %changelog, why, "rebuilding state");
-        self.store.discard();
-        if let Committed::Rocks(db) = &self.store.committed.rows {
-            db.clear(&self.store.committed.name)?;
-        }
-        self.next = 0;
-        self.too_old = false;
-        Ok(())
-    }
-}
-
-impl Active {
-    /// Writes gathered rows and positions in one batch, when there are enough of them or a store is
-    /// complete.
-    fn write(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
-        let rows: usize = self.stores.iter().map(|store| store.store.uncommitted_len()).sum();
-        let complete = self.stores.iter().any(|store| store.done && store.slot != u32::MAX);
-        if rows < BATCH_ROWS && !complete {
-            return Ok(());
-        }
-        if let Some(db) = &self.db {
-            let mut batch = db.batch();
-            for store in &self.stores {
-                if !matches!(store.store.committed.rows, Committed::Rocks(_)) {
-                    continue;
-                }
-                store.store.write_to(&mut batch)?;
-                // Of a store whose age is in doubt nothing is claimed before it is complete.
-                if !store.too_old || store.done {
-                    let checkpoint = Checkpoint {
-                        offset: store.next,
-                        committed_at_ms: now_ms,
-                        topic_id: self.topic_ids[store.store.id.0].clone(),
-                    };
-                    batch.checkpoint(&store.store.committed.name, &checkpoint)?;
-                }
-            }
-            let restored = self.job.progress.restored();
-            batch.stands_for(restored - self.written);
-            self.written = restored;
-            batch.write(now)?;
-        }
-        for store in &mut self.stores {
-            store.store.apply_committed();
-        }
-        Ok(())
-    }
-
-    fn finished(self) -> Restored {
-        let Self { job, db, topic_ids, existed, stores, .. } = self;
-        let offsets = stores.iter().map(|store| store.next).collect();
-        let stores = stores.into_iter().map(|store| store.store.committed).collect();
-        let state = TaskState { db, stores, topic_ids, offsets };
-        Restored {
-            number: job.number,
-            result: Ok(RestoredState { state, existed }),
-            cancelled: job.cancelled,
         }
     }
 }

@@ -1,0 +1,135 @@
+//! A task on its way to the end of its changelogs: what has been read, what has been written.
+//! [`super::restorer`] reads for it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_kafka::{SourceEvent, TopicPartition};
+
+use super::restore::{RestoreJob, Restored, RestoredState};
+use crate::error::EngineError;
+use crate::state::db::TaskDb;
+use crate::state::store::Committed;
+use crate::state::{Checkpoint, KeyValueStore};
+use crate::task::TaskState;
+
+/// Rows gathered before they are written in one batch.
+const BATCH_ROWS: usize = 20_000;
+
+/// One store on its way to the end of its changelog.
+pub(super) struct Catching {
+    pub(super) slot: u32,
+    pub(super) partition: TopicPartition,
+    pub(super) store: KeyValueStore,
+    /// High watermark when the restore began.
+    pub(super) end: i64,
+    /// Next offset.
+    pub(super) next: i64,
+    /// The rows are older than tombstones are kept: only good if nothing follows them.
+    pub(super) too_old: bool,
+    pub(super) rebuild: Option<&'static str>,
+    pub(super) done: bool,
+}
+
+/// One job under way.
+pub(super) struct Active {
+    pub(super) job: RestoreJob,
+    pub(super) db: Option<Arc<TaskDb>>,
+    pub(super) topic_ids: Vec<String>,
+    pub(super) existed: bool,
+    pub(super) stores: Vec<Catching>,
+    /// Changelog records that are written into the database.
+    pub(super) written: u64,
+    pub(super) began: Instant,
+}
+
+impl Catching {
+    /// Takes an event of its changelog.
+    pub(super) fn take(&mut self, event: &SourceEvent<'_>, job: &RestoreJob) {
+        match event {
+            SourceEvent::Record { record, .. } => {
+                if self.rebuild.is_some() || self.done || record.offset < self.next {
+                    return;
+                }
+                if self.too_old {
+                    self.rebuild = Some("it is older than the changelog keeps tombstones");
+                    return;
+                }
+                self.next = record.offset + 1;
+                // A changelog record without a key is nobody's row.
+                if let Some(key) = record.key {
+                    self.store.put(key, record.value, record.timestamp);
+                }
+                job.progress.add_restored(1);
+            }
+            SourceEvent::End { offset, .. } => {
+                if self.rebuild.is_none() && *offset >= self.end {
+                    self.next = self.next.max(*offset);
+                    self.done = true;
+                }
+            }
+        }
+    }
+
+    pub(super) fn begin_again(&mut self, why: &'static str) -> Result<(), EngineError> {
+        let changelog = &self.partition;
+        tracing::warn!(store = %self.store.committed.name, %changelog, why, "rebuilding state");
+        self.store.discard();
+        if let Committed::Rocks(db) = &self.store.committed.rows {
+            db.clear(&self.store.committed.name)?;
+        }
+        self.next = 0;
+        self.too_old = false;
+        Ok(())
+    }
+}
+
+impl Active {
+    /// Writes gathered rows and positions in one batch, when there are enough of them or a store is
+    /// complete.
+    pub(super) fn write(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+        let rows: usize = self.stores.iter().map(|store| store.store.uncommitted_len()).sum();
+        let complete = self.stores.iter().any(|store| store.done && store.slot != u32::MAX);
+        if rows < BATCH_ROWS && !complete {
+            return Ok(());
+        }
+        if let Some(db) = &self.db {
+            let mut batch = db.batch();
+            for store in &self.stores {
+                if !matches!(store.store.committed.rows, Committed::Rocks(_)) {
+                    continue;
+                }
+                store.store.write_to(&mut batch)?;
+                // Of a store whose age is in doubt nothing is claimed before it is complete.
+                if !store.too_old || store.done {
+                    let checkpoint = Checkpoint {
+                        offset: store.next,
+                        committed_at_ms: now_ms,
+                        topic_id: self.topic_ids[store.store.id.0].clone(),
+                    };
+                    batch.checkpoint(&store.store.committed.name, &checkpoint)?;
+                }
+            }
+            let restored = self.job.progress.restored();
+            batch.stands_for(restored - self.written);
+            self.written = restored;
+            batch.write(now)?;
+        }
+        for store in &mut self.stores {
+            store.store.apply_committed();
+        }
+        Ok(())
+    }
+
+    pub(super) fn finished(self) -> Restored {
+        let Self { job, db, topic_ids, existed, stores, .. } = self;
+        let offsets = stores.iter().map(|store| store.next).collect();
+        let stores = stores.into_iter().map(|store| store.store.committed).collect();
+        let state = TaskState { db, stores, topic_ids, offsets };
+        Restored {
+            number: job.number,
+            result: Ok(RestoredState { state, existed }),
+            cancelled: job.cancelled,
+        }
+    }
+}
