@@ -146,7 +146,11 @@ fn offsets_that_do_not_move_are_committed_again_before_the_broker_forgets_them()
     for _ in 0..3 * 3600 + 60 {
         driver.pass(Duration::from_secs(1)).unwrap();
     }
-    assert_eq!(commits(&driver) - before, 3, "once an hour, and nothing else");
+    assert_eq!(
+        commits(&driver) - before,
+        3,
+        "once an hour, and nothing else"
+    );
     driver.run_until_idle().unwrap();
     assert_counted(&driver, 10);
 }
