@@ -58,7 +58,7 @@ bench: setup ## Compare with Kafka Streams on a real broker; ONLY=loan_join|expr
 	@scripts/cargo.sh build $(CARGO_FLAGS) --bins --examples
 	@$(BIN)/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
-soak: setup ## Kill workers at random points and check every sum; KILLS=300
+soak: build ## Kill workers at random points and check every sum; KILLS=300
 	@scripts/setup.sh java
 	@MILLRACE_KILLS=$(KILLS) scripts/cargo.sh test $(CARGO_FLAGS) --test kill -- --nocapture
 

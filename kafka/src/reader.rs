@@ -200,7 +200,9 @@ impl Reader {
                     failure = Some(self.site.error_of_kind(ErrorKind::Fatal, "fetch", &fatal));
                 }
                 (None, ErrorKind::Unavailable) => {
-                    let told = self.told_away.is_some_and(|told| told.elapsed() < AWAY_INTERVAL);
+                    let told = self
+                        .told_away
+                        .is_some_and(|told| told.elapsed() < AWAY_INTERVAL);
                     if !told {
                         self.told_away = Some(Instant::now());
                         tracing::warn!(servers = %self.site.servers, %error, "Kafka is not answering");

@@ -45,18 +45,18 @@ impl BrokerOptions {
     /// Sets a broker property, e.g. `log.cleaner.backoff.ms`, over the defaults of
     /// [`Broker::start`].
     #[must_use]
-    pub fn property(mut self, name: &str, value: impl ToString) -> Self {
-        self.properties.insert(name.to_owned(), value.to_string());
+    pub fn property(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.properties.insert(name.to_owned(), value.into());
         self
     }
 
     /// A cleaner that compacts at once: small segments, no waiting, any dirty ratio.
     #[must_use]
     pub fn eager_cleaner(self) -> Self {
-        self.property("log.cleaner.backoff.ms", 200)
+        self.property("log.cleaner.backoff.ms", "200")
             .property("log.cleaner.min.cleanable.ratio", "0.01")
-            .property("log.retention.check.interval.ms", 500)
-            .property("log.segment.delete.delay.ms", 500)
+            .property("log.retention.check.interval.ms", "500")
+            .property("log.segment.delete.delay.ms", "500")
     }
 }
 

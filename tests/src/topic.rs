@@ -41,6 +41,9 @@ pub struct Row<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+/// The last value and timestamp of each key.
+pub type Table = BTreeMap<String, (String, i64)>;
+
 /// The partitions of a topic.
 pub fn partitions(cluster: &dyn Cluster, topic: &str) -> Result<Vec<TopicPartition>> {
     let found = cluster.admin()?.topics(&[topic])?.pop().flatten();
@@ -114,14 +117,13 @@ pub fn read(
     Ok(count)
 }
 
+/// Values and timestamps by key.
+pub type Rows = BTreeMap<String, (String, i64)>;
+
 /// The last value of each key and its timestamp, tombstones left out: a topic as compaction leaves
 /// it in the end. Keys and values as text. Also returns the number of records read.
-pub fn compacted(
-    cluster: &dyn Cluster,
-    topic: &str,
-    limit: Duration,
-) -> Result<(BTreeMap<String, (String, i64)>, u64)> {
-    let mut rows = BTreeMap::new();
+pub fn compacted(cluster: &dyn Cluster, topic: &str, limit: Duration) -> Result<(Rows, u64)> {
+    let mut rows = Table::new();
     let count = read(cluster, topic, limit, &mut |row| {
         let text = |bytes: &[u8]| {
             String::from_utf8(bytes.to_vec()).with_context(|| format!("{}: not text", row.at))

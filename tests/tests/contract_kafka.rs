@@ -12,7 +12,7 @@ static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
 
 fn run(line: fn(&dyn Cluster, &mut Names)) {
     let started = BROKER.get_or_init(|| {
-        let options = BrokerOptions::new().property("log.cleaner.backoff.ms", 100);
+        let options = BrokerOptions::new().property("log.cleaner.backoff.ms", "100");
         Broker::start_with(&options).map_err(|error| format!("{error:#}"))
     });
     let cluster = match started {

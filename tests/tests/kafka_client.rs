@@ -1,7 +1,8 @@
 //! What the traits of the log promise, kept by the Kafka client against a real broker. (The contract
 //! suite holds the embedded log and Kafka to the same promises; here is what is Kafka's alone:
 //! static members, fencing, brokers that die, speed.)
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+// `pub` in the support module means "for the other modules of this test".
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 #[path = "kafka_client/support.rs"]
 mod support;

@@ -138,7 +138,10 @@ impl App {
                 result
             })
             .map_err(|error| EngineError::Thread(format!("start the application: {error}")))?;
-        Ok(Self { shared, main: Some(main) })
+        Ok(Self {
+            shared,
+            main: Some(main),
+        })
     }
 
     /// For status, metrics and queries.
@@ -173,7 +176,10 @@ fn panicked(thread: &str, panic: &(dyn std::any::Any + Send)) -> EngineError {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
-    EngineError::Panicked { thread: thread.to_owned(), message: message.to_owned() }
+    EngineError::Panicked {
+        thread: thread.to_owned(),
+        message: message.to_owned(),
+    }
 }
 
 fn run(options: &AppOptions, shared: &Arc<AppShared>) -> Result<(), EngineError> {
@@ -187,7 +193,14 @@ fn run(options: &AppOptions, shared: &Arc<AppShared>) -> Result<(), EngineError>
         &shared.stop,
         &|what| shared.set_phase(Phase::Waiting(what.to_owned())),
     )?;
-    let Some(Topics { layout, out, limits }) = found else { return Ok(()) };
+    let Some(Topics {
+        layout,
+        out,
+        limits,
+    }) = found
+    else {
+        return Ok(());
+    };
     let directory = StateDirectory::open(&engine.state_dir, &engine.application_id)?;
     let _locked = directory.lock_application()?;
     let tasks = layout.tasks().count();
@@ -215,7 +228,9 @@ fn run(options: &AppOptions, shared: &Arc<AppShared>) -> Result<(), EngineError>
     let housekeeping = housekeeping::start(Arc::clone(shared), directory)?;
     let mut result = Ok(());
     for (name, handle) in handles {
-        let ended = handle.join().unwrap_or_else(|panic| Err(panicked(&name, panic.as_ref())));
+        let ended = handle
+            .join()
+            .unwrap_or_else(|panic| Err(panicked(&name, panic.as_ref())));
         result = result.and(ended);
     }
     // It ends with the threads: both watch the same flag, set by now.
@@ -246,8 +261,7 @@ fn start_threads(
         let restores = Box::new(RestoreThread::start(&name, restorer)?);
         let status = Arc::new(ThreadStatus::new(name.clone()));
         lock(&shared.threads).push(Arc::clone(&status));
-        let thread =
-            StreamThread::new(context.clone(), index, restores, Arc::clone(&status));
+        let thread = StreamThread::new(context.clone(), index, restores, Arc::clone(&status));
         let shared = Arc::clone(shared);
         let handle = std::thread::Builder::new()
             .name(name.clone())
@@ -265,7 +279,8 @@ fn run_thread(
     shared: &AppShared,
     status: &ThreadStatus,
 ) -> Result<(), EngineError> {
-    let run = std::panic::catch_unwind(AssertUnwindSafe(|| thread.run(&shared.stop, &shared.leave)));
+    let run =
+        std::panic::catch_unwind(AssertUnwindSafe(|| thread.run(&shared.stop, &shared.leave)));
     let result = run.unwrap_or_else(|panic| Err(panicked(&status.name, panic.as_ref())));
     status.ended(result.as_ref().err().map(ToString::to_string));
     if let Err(error) = &result {

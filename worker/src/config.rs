@@ -151,6 +151,7 @@ impl WorkerConfig {
     pub fn thread_count(&self, tasks: usize) -> usize {
         /// A thread has a producer, a consumer and their sockets: more than this is a mistake.
         const AUTO_MAX: usize = 64;
-        self.threads.unwrap_or_else(|| tasks.div_ceil(self.replicas).clamp(1, AUTO_MAX))
+        self.threads
+            .unwrap_or_else(|| tasks.div_ceil(self.replicas).clamp(1, AUTO_MAX))
     }
 }

@@ -11,8 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "MILLRACE_CRASH_AT";
 
 /// All points, in the order in which a commit reaches them.
-pub const POINTS: [&str; 5] =
-    ["after-flush", "after-send-offsets", "after-end-txn", "after-batch", "during-sst-flush"];
+pub const POINTS: [&str; 5] = [
+    "after-flush",
+    "after-send-offsets",
+    "after-end-txn",
+    "after-batch",
+    "during-sst-flush",
+];
 
 struct Armed {
     point: String,
@@ -26,7 +31,10 @@ fn armed() -> Option<&'static Armed> {
             let text = std::env::var(VARIABLE).ok()?;
             let (point, hits) = text.split_once(':').unwrap_or((&text, "1"));
             let hits = hits.parse().ok().filter(|&hits| hits > 0)?;
-            Some(Armed { point: point.to_owned(), hits_left: AtomicU64::new(hits) })
+            Some(Armed {
+                point: point.to_owned(),
+                hits_left: AtomicU64::new(hits),
+            })
         })
         .as_ref()
 }

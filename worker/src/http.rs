@@ -39,7 +39,10 @@ pub struct HttpState {
 impl HttpState {
     /// Serves these applications.
     pub fn new(apps: Vec<Arc<AppShared>>) -> Self {
-        Self { apps: Arc::new(apps), lags: Arc::new(LagCache::default()) }
+        Self {
+            apps: Arc::new(apps),
+            lags: Arc::new(LagCache::default()),
+        }
     }
 }
 
@@ -80,7 +83,12 @@ impl IntoResponse for Refusal {
 
 /// A JSON text as an answer.
 pub fn json_text(body: String) -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    (
+        StatusCode::OK,
+        [(header::CONTENT_TYPE, "application/json")],
+        body,
+    )
+        .into_response()
 }
 
 async fn not_found() -> Response {
@@ -120,11 +128,16 @@ fn not_ready(app: &AppShared) -> Option<String> {
             return Some(format!("{} has not joined its group yet", thread.name));
         }
         let snapshot = thread.snapshot();
-        let waiting = snapshot.tasks.iter().find(|task| {
-            task.state != crate::status::TaskState::Running
-        });
+        let waiting = snapshot
+            .tasks
+            .iter()
+            .find(|task| task.state != crate::status::TaskState::Running);
         if let Some(task) = waiting {
-            return Some(format!("task {} of {name} is {}", task.id, task.state.name()));
+            return Some(format!(
+                "task {} of {name} is {}",
+                task.id,
+                task.state.name()
+            ));
         }
     }
     None
@@ -136,7 +149,9 @@ pub async fn serve(
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 /// Opens the port; the error names the address.

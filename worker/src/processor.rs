@@ -114,14 +114,21 @@ impl ProcessorTopology {
         match &node.operation {
             Operation::Forward => self.forward(node, record, context, arena),
             Operation::Upsert { store } => self.upsert(node, *store, record, context, arena),
-            Operation::Filter { predicate, negate, table } => {
+            Operation::Filter {
+                predicate,
+                negate,
+                table,
+            } => {
                 // A tombstone never matches a table's filter (KTableFilter).
                 let tombstone = *table && record.value.is_null();
                 let passes = !tombstone && is_true(node, predicate, record, arena)? != *negate;
                 if passes {
                     self.forward(node, record, context, arena)
                 } else if *table {
-                    let record = Record { value: Datum::NULL, ..*record };
+                    let record = Record {
+                        value: Datum::NULL,
+                        ..*record
+                    };
                     self.forward(node, &record, context, arena)
                 } else {
                     Ok(())
@@ -161,7 +168,12 @@ impl ProcessorTopology {
             Operation::Join { store, left, value } => {
                 self.join(node, *store, *left, value, record, context, arena)
             }
-            Operation::Sink { topic, key, value, needs_key } => {
+            Operation::Sink {
+                topic,
+                key,
+                value,
+                needs_key,
+            } => {
                 if *needs_key && record.key.is_null() {
                     context.dropped.records += 1;
                     return Ok(());
@@ -171,7 +183,14 @@ impl ProcessorTopology {
                 let partition = context.collector.partition(*topic, key, context.partition);
                 context
                     .collector
-                    .send(*topic, partition, record.timestamp, key, value, record.headers)
+                    .send(
+                        *topic,
+                        partition,
+                        record.timestamp,
+                        key,
+                        value,
+                        record.headers,
+                    )
                     .map_err(|error| match error.kind {
                         ErrorKind::TooLarge => production(node, error.to_string()),
                         _ => NodeError::Engine(error.into()),
@@ -208,7 +227,15 @@ impl ProcessorTopology {
             context.dropped.records += 1;
             return Ok(());
         }
-        self.put(node, store, &record.key, &record.value, record.timestamp, context, arena)?;
+        self.put(
+            node,
+            store,
+            &record.key,
+            &record.value,
+            record.timestamp,
+            context,
+            arena,
+        )?;
         self.forward(node, record, context, arena)
     }
 
@@ -266,11 +293,19 @@ fn place(node: &ProcessorNode) -> String {
 }
 
 fn production(node: &ProcessorNode, message: String) -> NodeError {
-    NodeError::Record { stage: Stage::Production, node: place(node), message }
+    NodeError::Record {
+        stage: Stage::Production,
+        node: place(node),
+        message,
+    }
 }
 
 fn processing(node: &ProcessorNode, message: String) -> NodeError {
-    NodeError::Record { stage: Stage::Processing, node: place(node), message }
+    NodeError::Record {
+        stage: Stage::Processing,
+        node: place(node),
+        message,
+    }
 }
 
 fn eval<'r>(
@@ -279,7 +314,10 @@ fn eval<'r>(
     variables: &[Value<'r>],
     arena: &'r Bump,
 ) -> Result<Value<'r>, NodeError> {
-    expression.expr.eval(variables, arena).map_err(|error| processing(node, error.to_string()))
+    expression
+        .expr
+        .eval(variables, arena)
+        .map_err(|error| processing(node, error.to_string()))
 }
 
 fn is_true<'r>(
@@ -292,7 +330,10 @@ fn is_true<'r>(
         Value::Bool(result) => Ok(result),
         other => Err(processing(
             node,
-            format!("the predicate `{}` gave {other}, not true or false", predicate.source),
+            format!(
+                "the predicate `{}` gave {other}, not true or false",
+                predicate.source
+            ),
         )),
     }
 }

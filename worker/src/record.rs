@@ -17,11 +17,17 @@ pub struct Datum<'r> {
 
 impl<'r> Datum<'r> {
     /// Null: a missing key, or a tombstone.
-    pub const NULL: Datum<'static> = Datum { value: Value::Null, encoded: None };
+    pub const NULL: Datum<'static> = Datum {
+        value: Value::Null,
+        encoded: None,
+    };
 
     /// A value that an expression made.
     pub fn computed(value: Value<'r>) -> Self {
-        Self { value, encoded: None }
+        Self {
+            value,
+            encoded: None,
+        }
     }
 
     /// Whether it is null.

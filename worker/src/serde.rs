@@ -21,7 +21,9 @@ pub enum SerdeError {
         reason: String,
     },
     /// The value has another type than the declared format can hold.
-    #[error("cannot write {found} as {format}; convert it in the expression or declare another serde")]
+    #[error(
+        "cannot write {found} as {format}; convert it in the expression or declare another serde"
+    )]
     Mismatch {
         /// The format's name.
         format: &'static str,
@@ -68,8 +70,10 @@ fn fixed<const N: usize>(format: &'static str, bytes: &[u8]) -> Result<[u8; N], 
 }
 
 fn text<'r>(format: &'static str, bytes: &'r [u8]) -> Result<&'r str, SerdeError> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| SerdeError::Malformed { format, reason: error.to_string() })
+    std::str::from_utf8(bytes).map_err(|error| SerdeError::Malformed {
+        format,
+        reason: error.to_string(),
+    })
 }
 
 impl Serde for BuiltIn {
@@ -89,9 +93,12 @@ impl Serde for BuiltIn {
         Ok(match self.0 {
             SerdeKind::Bytes => Value::Bytes(bytes),
             SerdeKind::String => Value::String(text("UTF-8 text", bytes)?),
-            SerdeKind::Json => json::parse(bytes, arena).map_err(|error| {
-                SerdeError::Malformed { format: "JSON", reason: error.to_string() }
-            })?,
+            SerdeKind::Json => {
+                json::parse(bytes, arena).map_err(|error| SerdeError::Malformed {
+                    format: "JSON",
+                    reason: error.to_string(),
+                })?
+            }
             SerdeKind::Int => Value::Int(i64::from(i32::from_be_bytes(fixed("an int", bytes)?))),
             SerdeKind::Long => Value::Int(i64::from_be_bytes(fixed("a long", bytes)?)),
             SerdeKind::Double => Value::Double(f64::from_be_bytes(fixed("a double", bytes)?)),
@@ -107,8 +114,10 @@ impl Serde for BuiltIn {
     }
 
     fn serialize(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), SerdeError> {
-        let mismatch =
-            || SerdeError::Mismatch { format: self.name(), found: excerpt(value) };
+        let mismatch = || SerdeError::Mismatch {
+            format: self.name(),
+            found: excerpt(value),
+        };
         match (self.0, value) {
             (SerdeKind::Bytes, Value::Bytes(bytes)) => out.extend_from_slice(bytes),
             (SerdeKind::Bytes | SerdeKind::String, Value::String(text)) => {
@@ -172,9 +181,18 @@ mod tests {
     #[test]
     fn wrong_bytes_are_refused_with_the_format_and_the_reason() {
         let arena = Bump::new();
-        let error = serde(SerdeKind::Long).deserialize(b"123", &arena).unwrap_err();
-        assert_eq!(error.to_string(), "not a long: 3 bytes where 8 were expected");
-        assert!(serde(SerdeKind::String).deserialize(b"\xff", &arena).is_err());
+        let error = serde(SerdeKind::Long)
+            .deserialize(b"123", &arena)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "not a long: 3 bytes where 8 were expected"
+        );
+        assert!(
+            serde(SerdeKind::String)
+                .deserialize(b"\xff", &arena)
+                .is_err()
+        );
         assert!(serde(SerdeKind::Json).deserialize(b"{", &arena).is_err());
     }
 

@@ -76,7 +76,12 @@ impl StateError {
             }
             _ => StateErrorKind::Other,
         };
-        Self { kind, operation, path: path.to_owned(), message: error.to_string() }
+        Self {
+            kind,
+            operation,
+            path: path.to_owned(),
+            message: error.to_string(),
+        }
     }
 
     /// An error of RocksDB.
@@ -91,6 +96,11 @@ impl StateError {
             }
             _ => StateErrorKind::Other,
         };
-        Self { kind, operation, path: path.to_owned(), message }
+        Self {
+            kind,
+            operation,
+            path: path.to_owned(),
+            message,
+        }
     }
 }

@@ -96,11 +96,16 @@ pub struct ThreadStatus {
 impl ThreadStatus {
     /// Nothing published yet.
     pub fn new(name: String) -> Self {
-        Self { name, ..Self::default() }
+        Self {
+            name,
+            ..Self::default()
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<ThreadSnapshot>> {
-        self.snapshot.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.snapshot
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The latest snapshot.
@@ -149,12 +154,19 @@ impl ThreadStatus {
             });
         }
         snapshots.sort_by_key(|task| task.id);
-        *self.lock() = Arc::new(ThreadSnapshot { tasks: snapshots, sent, error: None });
+        *self.lock() = Arc::new(ThreadSnapshot {
+            tasks: snapshots,
+            sent,
+            error: None,
+        });
     }
 
     /// Publishes that the thread has ended.
     pub fn ended(&self, error: Option<String>) {
-        *self.lock() = Arc::new(ThreadSnapshot { error, ..ThreadSnapshot::default() });
+        *self.lock() = Arc::new(ThreadSnapshot {
+            error,
+            ..ThreadSnapshot::default()
+        });
     }
 
     /// Notes that the group has told the thread which tasks it has, if any.
@@ -171,23 +183,33 @@ impl ThreadStatus {
     pub fn committed(&self, began: Instant, ended: Instant) {
         let micros = ended.duration_since(began).as_micros();
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.commit_micros.fetch_add(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.commit_micros
+            .fetch_add(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts records of a task that has left, and restored records of one that has come.
     pub fn add_past(&self, processed: u64, restored: u64) {
-        self.processed_before.fetch_add(processed, Ordering::Relaxed);
+        self.processed_before
+            .fetch_add(processed, Ordering::Relaxed);
         self.restored.fetch_add(restored, Ordering::Relaxed);
     }
 
     /// Commits, and microseconds spent in them.
     pub fn commits(&self) -> (u64, u64) {
-        (self.commits.load(Ordering::Relaxed), self.commit_micros.load(Ordering::Relaxed))
+        (
+            self.commits.load(Ordering::Relaxed),
+            self.commit_micros.load(Ordering::Relaxed),
+        )
     }
 
     /// Input records processed on this thread since it started.
     pub fn processed(&self) -> u64 {
-        let now: u64 = self.snapshot().tasks.iter().map(|task| task.counters.processed).sum();
+        let now: u64 = self
+            .snapshot()
+            .tasks
+            .iter()
+            .map(|task| task.counters.processed)
+            .sum();
         now + self.processed_before.load(Ordering::Relaxed)
     }
 

@@ -107,7 +107,11 @@ impl Task {
             .zip(&state.stores)
             .map(|(slot, committed)| KeyValueStore::new(slot.id, committed.clone(), cache_bytes))
             .collect();
-        let committed_positions = group.inputs().iter().map(|input| input.position()).collect();
+        let committed_positions = group
+            .inputs()
+            .iter()
+            .map(|input| input.position())
+            .collect();
         Self {
             id,
             topology,
@@ -133,13 +137,19 @@ impl Task {
         collector: &mut Collector,
         now_ms: i64,
     ) -> Result<bool, EngineError> {
-        let Some(input) = self.group.choose(now_ms) else { return Ok(false) };
+        let Some(input) = self.group.choose(now_ms) else {
+            return Ok(false);
+        };
         let (time, failure) = self.run(input, collector);
         self.arena.reset();
         match failure {
             None => {}
             Some(NodeError::Engine(error)) => return Err(error),
-            Some(NodeError::Record { stage, node, message }) => {
+            Some(NodeError::Record {
+                stage,
+                node,
+                message,
+            }) => {
                 self.counters.failed[stage as usize] += 1;
                 self.poison(input, stage, &node, &message, collector)?;
             }
@@ -152,9 +162,21 @@ impl Task {
 
     /// Reads the chosen input's head and runs it through the nodes. Returns its event time.
     fn run(&mut self, input: usize, collector: &mut Collector) -> (i64, Option<NodeError>) {
-        let Self { topology, group, sources, stores, arena, scratch, dropped, id, .. } = self;
+        let Self {
+            topology,
+            group,
+            sources,
+            stores,
+            arena,
+            scratch,
+            dropped,
+            id,
+            ..
+        } = self;
         let source = &topology.sources[sources[input]];
-        let Some(raw) = group.head(input) else { return (UNKNOWN_TIME, None) };
+        let Some(raw) = group.head(input) else {
+            return (UNKNOWN_TIME, None);
+        };
         let topic = &*group.inputs()[input].partition.topic;
         let unreadable = |message: String| {
             let node = &topology.nodes[source.node];
@@ -181,9 +203,21 @@ impl Task {
             Ok(read) => read,
             Err(message) => return (timestamp, Some(unreadable(message))),
         };
-        let record = Record { key, value, timestamp, headers: raw.headers, topic };
+        let record = Record {
+            key,
+            value,
+            timestamp,
+            headers: raw.headers,
+            topic,
+        };
         let partition = id.partition;
-        let mut context = Context { stores, collector, scratch, partition, dropped };
+        let mut context = Context {
+            stores,
+            collector,
+            scratch,
+            partition,
+            dropped,
+        };
         let result = topology.process(source.node, &record, &mut context, arena);
         (timestamp, result.err())
     }
@@ -197,7 +231,9 @@ impl Task {
         message: &str,
         collector: &mut Collector,
     ) -> Result<(), EngineError> {
-        let Some(record) = self.group.head(input) else { return Ok(()) };
+        let Some(record) = self.group.head(input) else {
+            return Ok(());
+        };
         let partition = &self.group.inputs()[input].partition;
         let policy = match stage {
             Stage::Deserialization => self.errors.deserialization,
@@ -217,7 +253,14 @@ impl Task {
         let headers = dead_letter_headers(partition, &record, stage, node, message);
         let target = collector.partition(topic, record.key, partition.partition);
         let time = record.timestamp.max(0);
-        collector.send(topic, target, time, record.key, record.value, headers.as_headers())?;
+        collector.send(
+            topic,
+            target,
+            time,
+            record.key,
+            record.value,
+            headers.as_headers(),
+        )?;
         Ok(())
     }
 
@@ -237,7 +280,8 @@ impl Task {
     }
 
     fn refresh_due(&self, now: Instant) -> bool {
-        self.refreshed.is_some_and(|at| now.duration_since(at) >= OFFSETS_REFRESH)
+        self.refreshed
+            .is_some_and(|at| now.duration_since(at) >= OFFSETS_REFRESH)
     }
 
     /// Commit, step 1: one changelog record per key written since the last commit.
@@ -250,7 +294,14 @@ impl Task {
                 };
                 let partition = self.id.partition;
                 let key = Some(key);
-                collector.send(slot.changelog, partition, timestamp, key, value, Headers::EMPTY)?;
+                collector.send(
+                    slot.changelog,
+                    partition,
+                    timestamp,
+                    key,
+                    value,
+                    Headers::EMPTY,
+                )?;
             }
         }
         Ok(())
@@ -264,7 +315,10 @@ impl Task {
             let offset = input.position();
             if all || offset != committed {
                 let metadata = encode_time(input.time());
-                offsets.push((input.partition.clone(), CommittedOffset { offset, metadata }));
+                offsets.push((
+                    input.partition.clone(),
+                    CommittedOffset { offset, metadata },
+                ));
             }
         }
     }
@@ -281,7 +335,12 @@ impl Task {
         if self.refresh_due(now) {
             self.refreshed = Some(now);
         }
-        for (input, committed) in self.group.inputs().iter().zip(&mut self.committed_positions) {
+        for (input, committed) in self
+            .group
+            .inputs()
+            .iter()
+            .zip(&mut self.committed_positions)
+        {
             *committed = input.position();
         }
         if self.stores.iter().all(|store| store.uncommitted_len() == 0) {
@@ -303,7 +362,9 @@ impl Task {
     }
 
     fn write_batch(&self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
-        let Some(db) = &self.state.db else { return Ok(()) };
+        let Some(db) = &self.state.db else {
+            return Ok(());
+        };
         let mut batch = db.batch();
         for (slot, store) in self.stores.iter().enumerate() {
             if !matches!(store.committed.rows, Committed::Rocks(_)) {
@@ -322,7 +383,10 @@ impl Task {
 
     /// What the flush bound asks for now.
     pub fn flush_due(&self, now: Instant) -> FlushDue {
-        self.state.db.as_ref().map_or(FlushDue::Nothing, |db| db.flush_due(&self.flush, now))
+        self.state
+            .db
+            .as_ref()
+            .map_or(FlushDue::Nothing, |db| db.flush_due(&self.flush, now))
     }
 
     /// Writes committed rows to disk; `wait` returns when they are there.
@@ -360,12 +424,18 @@ impl Task {
 
     /// Memory of uncommitted writes, in bytes.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.stores.iter().map(KeyValueStore::uncommitted_bytes).sum()
+        self.stores
+            .iter()
+            .map(KeyValueStore::uncommitted_bytes)
+            .sum()
     }
 
     /// Counters since the task started here.
     pub fn counters(&self) -> TaskCounters {
-        TaskCounters { dropped: self.dropped.records, ..self.counters }
+        TaskCounters {
+            dropped: self.dropped.records,
+            ..self.counters
+        }
     }
 }
 
@@ -375,12 +445,17 @@ fn decode<'r>(
     part: &str,
     arena: &'r Bump,
 ) -> Result<Datum<'r>, String> {
-    let Some(bytes) = bytes else { return Ok(Datum::NULL) };
+    let Some(bytes) = bytes else {
+        return Ok(Datum::NULL);
+    };
     let value = format
         .serde
         .deserialize(bytes, arena)
         .map_err(|error| format!("the {part} is {error}"))?;
-    Ok(Datum { value, encoded: Some((format.kind, bytes)) })
+    Ok(Datum {
+        value,
+        encoded: Some((format.kind, bytes)),
+    })
 }
 
 /// The record's own headers, and Kafka Streams' (KIP-1034).
@@ -406,7 +481,10 @@ fn dead_letter_headers(
     push("__streams.errors.message", &message[..end]);
     push("__streams.errors.stacktrace", &format!("at {node}"));
     push("__streams.errors.topic", &partition.topic);
-    push("__streams.errors.partition", &partition.partition.to_string());
+    push(
+        "__streams.errors.partition",
+        &partition.partition.to_string(),
+    );
     push("__streams.errors.offset", &record.offset.to_string());
     headers
 }
@@ -433,7 +511,10 @@ mod tests {
 
     #[test]
     fn partition_time_survives_in_the_metadata_and_foreign_text_is_unknown() {
-        assert_eq!(decode_time(&encode_time(1_700_000_000_123)), 1_700_000_000_123);
+        assert_eq!(
+            decode_time(&encode_time(1_700_000_000_123)),
+            1_700_000_000_123
+        );
         assert_eq!(decode_time(""), UNKNOWN_TIME);
         assert_eq!(decode_time("AgAAAYv"), UNKNOWN_TIME);
     }

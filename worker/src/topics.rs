@@ -33,7 +33,12 @@ pub fn external_topics(plan: &Plan) -> (Vec<&str>, Vec<&str>) {
     for node in &plan.nodes {
         match &node.kind {
             NodeKind::StreamSource { topics, .. } => {
-                sources.extend(topics.iter().filter(|topic| external(topic)).map(TopicRef::name));
+                sources.extend(
+                    topics
+                        .iter()
+                        .filter(|topic| external(topic))
+                        .map(TopicRef::name),
+                );
             }
             NodeKind::TableSource { topic, .. } if external(topic) => sources.push(topic.name()),
             NodeKind::Sink { topic, .. } => sinks.push(topic.as_str()),
@@ -59,8 +64,13 @@ pub fn prepare(
     waiting: &dyn Fn(&str),
 ) -> Result<Option<Topics>, EngineError> {
     while !stop.load(Ordering::Acquire) {
-        let tried =
-            try_prepare(admin, plan, dead_letter_topic, replication_factor, record_bytes_max);
+        let tried = try_prepare(
+            admin,
+            plan,
+            dead_letter_topic,
+            replication_factor,
+            record_bytes_max,
+        );
         match tried {
             Ok(Ok(topics)) => return Ok(Some(topics)),
             Ok(Err(missing)) => waiting(&missing),
@@ -85,8 +95,12 @@ fn try_prepare(
     let (sources, sinks) = external_topics(plan);
     let wanted: Vec<&str> = sources.iter().chain(&sinks).copied().collect();
     let found = admin.topics(&wanted)?;
-    let missing: Vec<&str> =
-        wanted.iter().zip(&found).filter(|(_, info)| info.is_none()).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .zip(&found)
+        .filter(|(_, info)| info.is_none())
+        .map(|(name, _)| *name)
+        .collect();
     if !missing.is_empty() {
         return Ok(Err(format!(
             "topics that do not exist yet: {}; create them and the application starts by itself",
@@ -109,7 +123,9 @@ fn try_prepare(
     let mut limits = Vec::with_capacity(names.len());
     for (name, info) in names.iter().zip(infos) {
         let Some(info) = info else {
-            return Ok(Err(format!("topic {name} was created and is not there yet")));
+            return Ok(Err(format!(
+                "topic {name} was created and is not there yet"
+            )));
         };
         let topic_max = admin
             .topic_configs(name)?
@@ -121,7 +137,11 @@ fn try_prepare(
             record_bytes_max: topic_max.min(record_bytes_max),
         });
     }
-    Ok(Ok(Topics { layout, out, limits }))
+    Ok(Ok(Topics {
+        layout,
+        out,
+        limits,
+    }))
 }
 
 /// Creates missing internal topics; refuses existing ones that do not fit.
@@ -131,12 +151,20 @@ fn make_internal(
     layout: &Layout,
     replication_factor: i32,
 ) -> Result<(), EngineError> {
-    let names: Vec<&str> = plan.internal_topics.iter().map(|topic| topic.name.as_str()).collect();
+    let names: Vec<&str> = plan
+        .internal_topics
+        .iter()
+        .map(|topic| topic.name.as_str())
+        .collect();
     let existing = admin.topics(&names)?;
     let mut create = Vec::new();
     let mut wrong = Vec::new();
     for (topic, info) in plan.internal_topics.iter().zip(existing) {
-        let wanted = layout.internal_partitions.get(&topic.name).copied().unwrap_or(1);
+        let wanted = layout
+            .internal_partitions
+            .get(&topic.name)
+            .copied()
+            .unwrap_or(1);
         match info {
             None => create.push(TopicSpec {
                 name: topic.name.clone(),
@@ -176,9 +204,13 @@ fn check_cleanup(
     topic: &millrace_crds::plan::InternalTopic,
     wrong: &mut Vec<String>,
 ) -> Result<(), EngineError> {
-    let Some(wanted) = topic.configs.get("cleanup.policy") else { return Ok(()) };
+    let Some(wanted) = topic.configs.get("cleanup.policy") else {
+        return Ok(());
+    };
     let configs = admin.topic_configs(&topic.name)?;
-    let found = configs.get("cleanup.policy").map_or("delete", String::as_str);
+    let found = configs
+        .get("cleanup.policy")
+        .map_or("delete", String::as_str);
     if found != wanted {
         wrong.push(format!(
             "internal topic {} has cleanup.policy={found} and needs {wanted}: state would be lost \

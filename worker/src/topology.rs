@@ -38,7 +38,11 @@ impl OutTopics {
         for store in &plan.stores {
             topics.add(&store.changelog);
         }
-        if plan.internal_topics.iter().any(|topic| topic.name == dead_letter_topic) {
+        if plan
+            .internal_topics
+            .iter()
+            .any(|topic| topic.name == dead_letter_topic)
+        {
             topics.add(dead_letter_topic);
         }
         topics
@@ -46,7 +50,8 @@ impl OutTopics {
 
     fn add(&mut self, name: &str) {
         if !self.by_name.contains_key(name) {
-            self.by_name.insert(name.to_owned(), OutTopic(self.names.len()));
+            self.by_name
+                .insert(name.to_owned(), OutTopic(self.names.len()));
             self.names.push(name.to_owned());
         }
     }
@@ -74,7 +79,10 @@ pub struct Format {
 impl Format {
     /// The format of a serde kind.
     pub fn new(kind: SerdeKind) -> Self {
-        Self { kind, serde: serde(kind) }
+        Self {
+            kind,
+            serde: serde(kind),
+        }
     }
 }
 
@@ -207,17 +215,28 @@ impl ProcessorTopology {
         dead_letter_topic: &str,
     ) -> Option<Self> {
         let part = plan.subtopologies.get(subtopology)?;
-        let places: HashMap<NodeId, usize> =
-            part.nodes.iter().enumerate().map(|(place, &id)| (id, place)).collect();
-        let slots: HashMap<StoreId, usize> =
-            part.stores.iter().enumerate().map(|(place, &id)| (id, place)).collect();
+        let places: HashMap<NodeId, usize> = part
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(place, &id)| (id, place))
+            .collect();
+        let slots: HashMap<StoreId, usize> = part
+            .stores
+            .iter()
+            .enumerate()
+            .map(|(place, &id)| (id, place))
+            .collect();
         let mut sources = Vec::new();
         let mut nodes = Vec::with_capacity(part.nodes.len());
         for (place, id) in part.nodes.iter().enumerate() {
             let node = plan.nodes.get(id.0)?;
             sources.extend(source(node, place));
-            let children =
-                node.children.iter().map(|child| places.get(child).copied()).collect::<Option<_>>()?;
+            let children = node
+                .children
+                .iter()
+                .map(|child| places.get(child).copied())
+                .collect::<Option<_>>()?;
             nodes.push(ProcessorNode {
                 name: node.name.clone(),
                 path: node.path.clone(),
@@ -238,18 +257,31 @@ impl ProcessorTopology {
                 })
             })
             .collect::<Option<_>>()?;
-        Some(Self { nodes, sources, stores, dead_letters: topics.get(dead_letter_topic) })
+        Some(Self {
+            nodes,
+            sources,
+            stores,
+            dead_letters: topics.get(dead_letter_topic),
+        })
     }
 }
 
 fn source(node: &Node, place: usize) -> Option<Source> {
     let (topics, key, value, reset, timestamp, table) = match &node.kind {
-        NodeKind::StreamSource { topics, key, value, reset, timestamp } => {
-            (topics.clone(), key, value, reset, timestamp.as_ref(), false)
-        }
-        NodeKind::TableSource { topic, key, value, reset, .. } => {
-            (vec![topic.clone()], key, value, reset, None, true)
-        }
+        NodeKind::StreamSource {
+            topics,
+            key,
+            value,
+            reset,
+            timestamp,
+        } => (topics.clone(), key, value, reset, timestamp.as_ref(), false),
+        NodeKind::TableSource {
+            topic,
+            key,
+            value,
+            reset,
+            ..
+        } => (vec![topic.clone()], key, value, reset, None, true),
         _ => return None,
     };
     let (key, value) = (Format::new(*key), Format::new(*value));
@@ -261,7 +293,15 @@ fn source(node: &Node, place: usize) -> Option<Source> {
             value.clone(),
         ))
     });
-    Some(Source { topics, key, value, reset: *reset, timestamp, table, node: place })
+    Some(Source {
+        topics,
+        key,
+        value,
+        reset: *reset,
+        timestamp,
+        table,
+        node: place,
+    })
 }
 
 fn operation(
@@ -272,23 +312,38 @@ fn operation(
     let slot = |store: &StoreId| slots.get(store).copied();
     Some(match &node.kind {
         NodeKind::StreamSource { .. } | NodeKind::Merge | NodeKind::ToStream => Operation::Forward,
-        NodeKind::TableSource { store, .. } | NodeKind::ToTable { store } => {
-            Operation::Upsert { store: slot(store)? }
-        }
-        NodeKind::Filter { predicate, negate, table } => {
-            Operation::Filter { predicate: predicate.clone(), negate: *negate, table: *table }
-        }
-        NodeKind::Map { key, value, table } => {
-            Operation::Map { key: key.clone(), value: value.clone(), table: *table }
-        }
-        NodeKind::Peek { message } => Operation::Peek { message: message.clone() },
-        NodeKind::Split { predicates } => Operation::Split { predicates: predicates.clone() },
-        NodeKind::Aggregate { store, aggregation } => {
-            Operation::Aggregate { store: slot(store)?, aggregation: aggregation.clone() }
-        }
-        NodeKind::StreamTableJoin { store, left, value } => {
-            Operation::Join { store: slot(store)?, left: *left, value: value.clone() }
-        }
+        NodeKind::TableSource { store, .. } | NodeKind::ToTable { store } => Operation::Upsert {
+            store: slot(store)?,
+        },
+        NodeKind::Filter {
+            predicate,
+            negate,
+            table,
+        } => Operation::Filter {
+            predicate: predicate.clone(),
+            negate: *negate,
+            table: *table,
+        },
+        NodeKind::Map { key, value, table } => Operation::Map {
+            key: key.clone(),
+            value: value.clone(),
+            table: *table,
+        },
+        NodeKind::Peek { message } => Operation::Peek {
+            message: message.clone(),
+        },
+        NodeKind::Split { predicates } => Operation::Split {
+            predicates: predicates.clone(),
+        },
+        NodeKind::Aggregate { store, aggregation } => Operation::Aggregate {
+            store: slot(store)?,
+            aggregation: aggregation.clone(),
+        },
+        NodeKind::StreamTableJoin { store, left, value } => Operation::Join {
+            store: slot(store)?,
+            left: *left,
+            value: value.clone(),
+        },
         NodeKind::RepartitionSink { topic, key, value } => Operation::Sink {
             topic: topics.get(topic.name())?,
             key: Format::new(*key),

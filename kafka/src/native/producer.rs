@@ -151,7 +151,11 @@ impl Producer {
                 Value {
                     // librdkafka takes 0 for "now": a record of the epoch itself is put one
                     // millisecond later, rather than decades.
-                    i64_: if record.timestamp == 0 { 1 } else { record.timestamp },
+                    i64_: if record.timestamp == 0 {
+                        1
+                    } else {
+                        record.timestamp
+                    },
                 },
             ),
             vu(Kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: place }),

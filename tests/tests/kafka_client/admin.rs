@@ -20,7 +20,7 @@ fn topics_are_created_described_grown_and_deleted() {
         replication_factor: 1,
         configs,
     };
-    admin.create_topics(&[spec.clone()]).unwrap();
+    admin.create_topics(std::slice::from_ref(&spec)).unwrap();
     // A topic that exists is left as it is.
     admin
         .create_topics(&[TopicSpec {

@@ -1,12 +1,12 @@
 //! What must hold when everything is processed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use millrace_kafka::{Cluster, partitioner};
 use millrace_tests::ledger::{self, Ledger};
-use millrace_tests::topic;
+use millrace_tests::topic::{self, Table};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -33,10 +33,7 @@ pub(crate) struct Finished<'r> {
     pub(crate) seed: u64,
 }
 
-/// Rows of a table: value and timestamp by account.
-type Rows = BTreeMap<String, (String, i64)>;
-
-fn values(rows: &Rows) -> impl Iterator<Item = (&str, &str)> {
+fn values(rows: &Table) -> impl Iterator<Item = (&str, &str)> {
     rows.iter()
         .map(|(account, (value, _))| (account.as_str(), value.as_str()))
 }
@@ -106,7 +103,7 @@ struct StoredRow<'a> {
 
 impl Finished<'_> {
     /// Changelog (read here, apart from the engine) == balances == store.
-    fn check_state(&mut self, app: App, balances: &Rows) -> Result<()> {
+    fn check_state(&mut self, app: App, balances: &Table) -> Result<()> {
         let changelog = self.names.changelog(app);
         let (rows, count) = topic::compacted(self.cluster, &changelog, READ_LIMIT)?;
         self.ledger.check_table(&changelog, values(&rows))?;
@@ -121,7 +118,7 @@ impl Finished<'_> {
 
     /// The store's rows as queries see them. A commit reaches the store just after the log; equality
     /// must come, and stay.
-    fn wait_stored(&mut self, app: App, rows: &Rows) -> Result<()> {
+    fn wait_stored(&mut self, app: App, rows: &Table) -> Result<()> {
         let began = Instant::now();
         for (account, row) in rows {
             while let Err(error) = self.check_stored(app, account, row) {
@@ -201,7 +198,7 @@ impl Finished<'_> {
     }
 
     /// Without its state directory an application restores everything, to the same rows.
-    fn check_emptied_state(&mut self, app: App, balances: &Rows) -> Result<()> {
+    fn check_emptied_state(&mut self, app: App, balances: &Table) -> Result<()> {
         let changelog = self.names.changelog(app);
         let (_, count) = topic::compacted(self.cluster, &changelog, READ_LIMIT)?;
         let restored = self.fleet.start_over_without_state(app)?;
@@ -228,7 +225,7 @@ impl Finished<'_> {
     }
 }
 
-fn ensure_same(name: &str, rows: &Rows, other_name: &str, other: &Rows) -> Result<()> {
+fn ensure_same(name: &str, rows: &Table, other_name: &str, other: &Table) -> Result<()> {
     for (account, row) in rows {
         ensure!(
             other.get(account) == Some(row),

@@ -46,7 +46,11 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), String> {
             Err(problems) => failed.push(problems),
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(failed.join("\n"))
+    }
 }
 
 #[allow(clippy::print_stdout)]

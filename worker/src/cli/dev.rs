@@ -32,7 +32,12 @@ pub(super) struct DevArgs {
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(i32).range(1..=1000))]
     partitions: i32,
     /// Address for topics, health, status, metrics and stores.
-    #[arg(long, env = "MILLRACE_HTTP", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "MILLRACE_HTTP",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
     http: SocketAddr,
 }
 
@@ -52,10 +57,16 @@ impl Drop for StateDir {
 
 fn state_dir(data: Option<&Path>) -> StateDir {
     match data {
-        Some(data) => StateDir { path: data.join("state"), remove: false },
+        Some(data) => StateDir {
+            path: data.join("state"),
+            remove: false,
+        },
         None => {
             let name = format!("millrace-dev-{}", std::process::id());
-            StateDir { path: std::env::temp_dir().join(name), remove: true }
+            StateDir {
+                path: std::env::temp_dir().join(name),
+                remove: true,
+            }
         }
     }
 }
@@ -79,7 +90,10 @@ pub(super) fn dev(args: &DevArgs) -> Result<(), String> {
     create_topics(&cluster, &apps, args.partitions)?;
     let state = state_dir(args.data.as_deref());
     let memory = StateMemory::new(None);
-    let names: Vec<String> = apps.iter().map(|app| app.plan.application_id.clone()).collect();
+    let names: Vec<String> = apps
+        .iter()
+        .map(|app| app.plan.application_id.clone())
+        .collect();
     let options = apps
         .into_iter()
         .map(|app| {
@@ -147,5 +161,7 @@ fn create_topics(
         })
         .collect();
     let admin = cluster.admin().map_err(|error| error.to_string())?;
-    admin.create_topics(&specs).map_err(|error| error.to_string())
+    admin
+        .create_topics(&specs)
+        .map_err(|error| error.to_string())
 }

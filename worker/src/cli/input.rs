@@ -91,7 +91,8 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
             .flatten()
             .map(|entry| entry.path())
             .filter(|file| {
-                file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+                file.extension()
+                    .is_some_and(|extension| extension == "yaml" || extension == "yml")
             })
             .collect();
         if found.is_empty() {
@@ -114,8 +115,8 @@ pub(super) struct Planned {
 /// Reads and plans all StreamApps of a file; the error has all problems, a paragraph each.
 pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, String> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("could not read {name}: {error}"))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("could not read {name}: {error}"))?;
     let documents = read_documents(&text, &name).map_err(|problems| paragraphs(&problems))?;
     let mut planned = Vec::new();
     let mut failures = Vec::new();
@@ -126,9 +127,17 @@ pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, S
             Err(problems) => failures.push(paragraphs(&problems)),
         }
     }
-    if failures.is_empty() { Ok(planned) } else { Err(failures.join("\n")) }
+    if failures.is_empty() {
+        Ok(planned)
+    } else {
+        Err(failures.join("\n"))
+    }
 }
 
 fn paragraphs(problems: &[millrace_crds::Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -27,14 +27,24 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     overrides: Overrides,
     /// state.dir: directory of the local state. One worker per directory.
-    #[arg(long, env = "STATE_DIR", value_name = "DIR", default_value = "/tmp/millrace")]
+    #[arg(
+        long,
+        env = "STATE_DIR",
+        value_name = "DIR",
+        default_value = "/tmp/millrace"
+    )]
     state_dir: PathBuf,
     /// Number of this worker among its peers, from 0. Default: the number at the end of HOSTNAME (as
     /// in a StatefulSet), else 0. Two workers of one application must not have the same.
     #[arg(long, env = "MILLRACE_ORDINAL", value_name = "NUMBER")]
     ordinal: Option<u32>,
     /// Address for health, status, metrics and stores.
-    #[arg(long, env = "MILLRACE_HTTP", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "MILLRACE_HTTP",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
     http: SocketAddr,
 }
 
@@ -49,14 +59,19 @@ fn choose(args: &RunArgs) -> Result<Planned, String> {
     if let Some(name) = &args.name {
         apps.retain(|app| app.document.app.metadata.name.as_deref() == Some(name));
     }
-    let names: Vec<&str> =
-        apps.iter().filter_map(|app| app.document.app.metadata.name.as_deref()).collect();
+    let names: Vec<&str> = apps
+        .iter()
+        .filter_map(|app| app.document.app.metadata.name.as_deref())
+        .collect();
     match apps.len() {
         1 => apps.pop().ok_or_else(String::new),
         0 => Err(format!(
             "{} has no StreamApp{}",
             args.file.display(),
-            args.name.as_ref().map(|name| format!(" named {name}")).unwrap_or_default()
+            args.name
+                .as_ref()
+                .map(|name| format!(" named {name}"))
+                .unwrap_or_default()
         )),
         _ => Err(format!(
             "{} has several StreamApps ({}): choose one with --name",

@@ -56,7 +56,10 @@ fn by_task(app: &AppShared, sample: impl Fn(&TaskSnapshot) -> Sample) -> Vec<(La
     tasks(app)
         .iter()
         .map(|(thread, task)| {
-            let labels = vec![("thread_id", thread.clone()), ("task_id", task.id.to_string())];
+            let labels = vec![
+                ("thread_id", thread.clone()),
+                ("task_id", task.id.to_string()),
+            ];
             (labels, sample(task))
         })
         .collect()
@@ -130,7 +133,11 @@ const FAMILIES: &[Family] = &[
         help: "1 while the task processes, 0 while it is restored or started",
         samples: |app, _| {
             by_task(app, |task| {
-                Sample::Gauge(if task.state == TaskState::Running { 1.0 } else { 0.0 })
+                Sample::Gauge(if task.state == TaskState::Running {
+                    1.0
+                } else {
+                    0.0
+                })
             })
         },
     },
@@ -170,13 +177,17 @@ impl Collector for Scrape {
                 .apps
                 .iter()
                 .flat_map(|(app, lags)| {
-                    (family.samples)(app, lags).into_iter().map(|(mut labels, sample)| {
-                        labels.insert(0, ("application_id", app.plan.application_id.clone()));
-                        (labels, sample)
-                    })
+                    (family.samples)(app, lags)
+                        .into_iter()
+                        .map(|(mut labels, sample)| {
+                            labels.insert(0, ("application_id", app.plan.application_id.clone()));
+                            (labels, sample)
+                        })
                 })
                 .collect();
-            let Some((_, first)) = samples.first() else { continue };
+            let Some((_, first)) = samples.first() else {
+                continue;
+            };
             let kind = match first {
                 Sample::Counter(_) => ConstCounter::new(0u64).metric_type(),
                 Sample::Gauge(_) => ConstGauge::new(0f64).metric_type(),
@@ -197,7 +208,11 @@ impl Collector for Scrape {
 /// The handler.
 pub(super) async fn get_metrics(State(state): State<HttpState>) -> Response {
     let text = tokio::task::spawn_blocking(move || {
-        let apps = state.apps.iter().map(|app| (app.clone(), state.lags.get(app))).collect();
+        let apps = state
+            .apps
+            .iter()
+            .map(|app| (app.clone(), state.lags.get(app)))
+            .collect();
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Scrape { apps }));
         let mut text = String::new();
@@ -208,6 +223,9 @@ pub(super) async fn get_metrics(State(state): State<HttpState>) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             (StatusCode::OK, [(header::CONTENT_TYPE, kind)], text).into_response()
         }
-        _ => super::error(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"),
+        _ => super::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the metrics could not be written",
+        ),
     }
 }

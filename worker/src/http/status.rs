@@ -60,17 +60,26 @@ impl LagCache {
         let (answer, answered) = channel();
         let (cache, asked) = (Arc::clone(self), Arc::clone(app));
         // The log's own timeout bounds the thread's life.
-        let thread = std::thread::Builder::new().name("lags".to_owned()).spawn(move || {
-            let lags = Arc::new(look_up(&asked));
-            let known = KnownLags { lags: Some((Instant::now(), Arc::clone(&lags))), looking: false };
-            cache.lock().insert(asked.plan.application_id.clone(), known);
-            // Nobody waits any more if it took too long.
-            let _late = answer.send(lags);
-        });
+        let thread = std::thread::Builder::new()
+            .name("lags".to_owned())
+            .spawn(move || {
+                let lags = Arc::new(look_up(&asked));
+                let known = KnownLags {
+                    lags: Some((Instant::now(), Arc::clone(&lags))),
+                    looking: false,
+                };
+                cache
+                    .lock()
+                    .insert(asked.plan.application_id.clone(), known);
+                // Nobody waits any more if it took too long.
+                let _late = answer.send(lags);
+            });
         if thread.is_err() {
             self.lock().remove(&name);
         }
-        answered.recv_timeout(LAG_WAIT).unwrap_or_else(|_| Arc::new(caught_up(app).0))
+        answered
+            .recv_timeout(LAG_WAIT)
+            .unwrap_or_else(|_| Arc::new(caught_up(app).0))
     }
 }
 
@@ -84,7 +93,10 @@ fn caught_up(app: &AppShared) -> (HashMap<TopicPartition, i64>, Vec<InputSnapsho
         .flat_map(|task| task.inputs)
         .collect();
     let (done, behind): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| input.caught_up);
-    (done.into_iter().map(|input| (input.partition, 0)).collect(), behind)
+    (
+        done.into_iter().map(|input| (input.partition, 0)).collect(),
+        behind,
+    )
 }
 
 fn look_up(app: &AppShared) -> HashMap<TopicPartition, i64> {
@@ -186,7 +198,11 @@ fn task_body(task: &TaskSnapshot, lags: &Lags) -> TaskBody {
             restored: progress.restored(),
             total: progress.total(),
         }),
-        stores: task.stores.iter().map(|store| store.name.to_string()).collect(),
+        stores: task
+            .stores
+            .iter()
+            .map(|store| store.name.to_string())
+            .collect(),
         processed: task.counters.processed,
         dropped: task.counters.dropped,
         failed: task.counters.failed.iter().sum(),
@@ -212,21 +228,38 @@ fn app_body(app: &AppShared, lags: &Lags) -> AppBody {
                 processed: thread.processed(),
                 restored: thread.restored(),
                 error: snapshot.error.clone(),
-                tasks: snapshot.tasks.iter().map(|task| task_body(task, lags)).collect(),
+                tasks: snapshot
+                    .tasks
+                    .iter()
+                    .map(|task| task_body(task, lags))
+                    .collect(),
             }
         })
         .collect();
-    let inputs = threads.iter().flat_map(|thread| &thread.tasks).flat_map(|task| &task.inputs);
+    let inputs = threads
+        .iter()
+        .flat_map(|thread| &thread.tasks)
+        .flat_map(|task| &task.inputs);
     let lag = inputs.map(|input| input.lag).sum();
     let application_id = app.plan.application_id.clone();
-    AppBody { application_id, phase, message, plan: app.plan.hash.clone(), lag, threads }
+    AppBody {
+        application_id,
+        phase,
+        message,
+        plan: app.plan.hash.clone(),
+        lag,
+        threads,
+    }
 }
 
 /// The handler.
 pub(super) async fn get_status(State(state): State<HttpState>) -> Response {
     let body = tokio::task::spawn_blocking(move || {
-        let applications =
-            state.apps.iter().map(|app| app_body(app, &state.lags.get(app))).collect();
+        let applications = state
+            .apps
+            .iter()
+            .map(|app| app_body(app, &state.lags.get(app)))
+            .collect();
         serde_json::to_string(&StatusBody { applications }).unwrap_or_default()
     });
     json_text(body.await.unwrap_or_default())

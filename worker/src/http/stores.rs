@@ -43,8 +43,8 @@ fn look_up(
     query: &StoreQuery,
 ) -> Result<String, Refusal> {
     let (app, store) = find(state, name, query)?;
-    let bytes = key_bytes(store.key, key)
-        .map_err(|message| Refusal(StatusCode::BAD_REQUEST, message))?;
+    let bytes =
+        key_bytes(store.key, key).map_err(|message| Refusal(StatusCode::BAD_REQUEST, message))?;
     let rows = owner(app, store, &bytes)?;
     let row = rows
         .get(&bytes)
@@ -55,8 +55,7 @@ fn look_up(
             format!("store {name} has no key {key}"),
         ));
     };
-    body(store, &bytes, row)
-        .map_err(|message| Refusal(StatusCode::INTERNAL_SERVER_ERROR, message))
+    body(store, &bytes, row).map_err(|message| Refusal(StatusCode::INTERNAL_SERVER_ERROR, message))
 }
 
 fn find<'s>(
@@ -65,8 +64,15 @@ fn find<'s>(
     query: &StoreQuery,
 ) -> Result<(&'s AppShared, &'s Store), Refusal> {
     let mut found = state.apps.iter().filter_map(|app| {
-        let wanted = query.app.as_ref().is_none_or(|id| *id == app.plan.application_id);
-        let store = app.plan.stores.iter().find(|store| store.name == name && wanted)?;
+        let wanted = query
+            .app
+            .as_ref()
+            .is_none_or(|id| *id == app.plan.application_id);
+        let store = app
+            .plan
+            .stores
+            .iter()
+            .find(|store| store.name == name && wanted)?;
         Some((app.as_ref(), store))
     });
     match (found.next(), found.next()) {
@@ -90,14 +96,20 @@ fn owner(app: &AppShared, store: &Store, key: &[u8]) -> Result<CommittedStore, R
     let Some(layout) = app.layout() else {
         return Err(restoring("the application has not started yet".to_owned()));
     };
-    let partitions = layout.partitions.get(store.subtopology).copied().unwrap_or(1);
+    let partitions = layout
+        .partitions
+        .get(store.subtopology)
+        .copied()
+        .unwrap_or(1);
     let task = TaskId {
         subtopology: store.subtopology,
         partition: partitioner::partition(key, partitions),
     };
     for thread in app.threads() {
         let snapshot = thread.snapshot();
-        let Some(found) = snapshot.tasks.iter().find(|found| found.id == task) else { continue };
+        let Some(found) = snapshot.tasks.iter().find(|found| found.id == task) else {
+            continue;
+        };
         if found.state != TaskState::Running {
             return Err(restoring(format!("task {task} is {}", found.state.name())));
         }
@@ -117,18 +129,23 @@ fn key_bytes(kind: SerdeKind, text: &str) -> Result<Vec<u8>, String> {
         SerdeKind::Bytes | SerdeKind::String => Value::String(text),
         // JSON keys are compared as bytes: the text is the key.
         SerdeKind::Json => return Ok(text.as_bytes().to_vec()),
-        SerdeKind::Int | SerdeKind::Long => {
-            Value::Int(text.parse().map_err(|_| format!("the key {text} is not a whole number"))?)
-        }
-        SerdeKind::Double => {
-            Value::Double(text.parse().map_err(|_| format!("the key {text} is not a number"))?)
-        }
+        SerdeKind::Int | SerdeKind::Long => Value::Int(
+            text.parse()
+                .map_err(|_| format!("the key {text} is not a whole number"))?,
+        ),
+        SerdeKind::Double => Value::Double(
+            text.parse()
+                .map_err(|_| format!("the key {text} is not a number"))?,
+        ),
         SerdeKind::Decimal => Value::Decimal(
-            Decimal::from_str_exact(text).map_err(|_| format!("the key {text} is not a decimal"))?,
+            Decimal::from_str_exact(text)
+                .map_err(|_| format!("the key {text} is not a decimal"))?,
         ),
     };
     let mut bytes = Vec::new();
-    serde(kind).serialize(&value, &mut bytes).map_err(|error| error.to_string())?;
+    serde(kind)
+        .serialize(&value, &mut bytes)
+        .map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
@@ -136,12 +153,17 @@ fn key_bytes(kind: SerdeKind, text: &str) -> Result<Vec<u8>, String> {
 fn body(store: &Store, key: &[u8], row: Row<'_>) -> Result<String, String> {
     let arena = Bump::new();
     let read = |kind: SerdeKind, bytes| {
-        serde(kind).deserialize(bytes, &arena).map_err(|error| error.to_string())
+        serde(kind)
+            .deserialize(bytes, &arena)
+            .map_err(|error| error.to_string())
     };
     // Read into the arena: keys and values outlive the closure.
     let entries = [
         ("key", read(store.key, arena.alloc_slice_copy(key))?),
-        ("value", read(store.value, arena.alloc_slice_copy(row.value))?),
+        (
+            "value",
+            read(store.value, arena.alloc_slice_copy(row.value))?,
+        ),
         ("timestamp", Value::Int(row.timestamp)),
     ];
     let mut out = Vec::new();

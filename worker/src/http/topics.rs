@@ -57,7 +57,11 @@ async fn list(State(cluster): State<EmbeddedCluster>) -> Response {
         .topics()
         .iter()
         .map(|topic| {
-            let records: u64 = topic.partitions.iter().map(|partition| partition.records).sum();
+            let records: u64 = topic
+                .partitions
+                .iter()
+                .map(|partition| partition.records)
+                .sum();
             serde_json::json!({
                 "name": topic.name,
                 "partitions": topic.partitions.len(),
@@ -96,7 +100,10 @@ async fn produce(
     match done.await {
         Ok(Ok(body)) => json_text(body),
         Ok(Err(refusal)) => refusal.into_response(),
-        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the records could not be written"),
+        Err(_) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the records could not be written",
+        ),
     }
 }
 
@@ -112,7 +119,9 @@ struct NewRecord {
 fn parse_records(body: &[u8], arena: &Bump) -> Result<Vec<NewRecord>, String> {
     const SHAPE: &str = r#"the body must be {"records":[{"key":…,"value":…}, …]}"#;
     let parsed = json::parse(body, arena).map_err(|error| format!("{SHAPE}: {error}"))?;
-    let Some(Value::List(records)) = parsed.get("records") else { return Err(SHAPE.to_owned()) };
+    let Some(Value::List(records)) = parsed.get("records") else {
+        return Err(SHAPE.to_owned());
+    };
     records
         .iter()
         .enumerate()
@@ -120,7 +129,12 @@ fn parse_records(body: &[u8], arena: &Bump) -> Result<Vec<NewRecord>, String> {
             let Value::Map(fields) = record else {
                 return Err(format!("records[{index}] is not an object; {SHAPE}"));
             };
-            let mut new = NewRecord { key: None, value: None, timestamp: None, partition: None };
+            let mut new = NewRecord {
+                key: None,
+                value: None,
+                timestamp: None,
+                partition: None,
+            };
             for (name, value) in *fields {
                 match (*name, value) {
                     ("key", value) => new.key = bytes_of(value)?,
@@ -173,7 +187,10 @@ async fn read(
     match done.await {
         Ok(Ok(body)) => json_text(body),
         Ok(Err(refusal)) => refusal.into_response(),
-        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the records could not be read"),
+        Err(_) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the records could not be read",
+        ),
     }
 }
 
@@ -201,11 +218,7 @@ fn positions(topic: &TopicSummary, query: &ReadQuery) -> Result<BTreeMap<i32, i6
     Ok(positions)
 }
 
-fn read_topic(
-    cluster: &EmbeddedCluster,
-    name: &str,
-    query: &ReadQuery,
-) -> Result<String, Refusal> {
+fn read_topic(cluster: &EmbeddedCluster, name: &str, query: &ReadQuery) -> Result<String, Refusal> {
     let topics = cluster.topics();
     let Some(topic) = topics.iter().find(|topic| topic.name == name) else {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
@@ -243,7 +256,10 @@ fn read_topic(
 
 fn body(records: &[StoredRecord], positions: &BTreeMap<i32, i64>) -> String {
     let arena = Bump::new();
-    let records: Vec<Value<'_>> = records.iter().map(|record| record_value(record, &arena)).collect();
+    let records: Vec<Value<'_>> = records
+        .iter()
+        .map(|record| record_value(record, &arena))
+        .collect();
     let mut out = b"{\"records\":".to_vec();
     // Values read from bytes can always be written back.
     if json::write(&Value::List(&records), &mut out).is_err() {
@@ -255,12 +271,16 @@ fn body(records: &[StoredRecord], positions: &BTreeMap<i32, i64>) -> String {
 }
 
 fn record_value<'r>(record: &'r StoredRecord, arena: &'r Bump) -> Value<'r> {
-    let headers = record.headers.as_headers().iter().map(|(name, value)| {
-        (name, value.map_or(Value::Null, |bytes| shown(bytes, arena)))
-    });
+    let headers = record
+        .headers
+        .as_headers()
+        .iter()
+        .map(|(name, value)| (name, value.map_or(Value::Null, |bytes| shown(bytes, arena))));
     let headers = bumpalo::collections::Vec::from_iter_in(headers, arena).into_bump_slice();
     let show = |bytes: &'r Option<Vec<u8>>| {
-        bytes.as_deref().map_or(Value::Null, |bytes| shown(bytes, arena))
+        bytes
+            .as_deref()
+            .map_or(Value::Null, |bytes| shown(bytes, arena))
     };
     let fields = [
         ("partition", Value::Int(i64::from(record.partition))),

@@ -31,7 +31,11 @@ impl ProcessorTopology {
         };
         let value = updated(node, aggregation, aggregate, record, arena)?;
         let timestamp = old.map_or(record.timestamp, |row| row.timestamp.max(record.timestamp));
-        let changed = Record { value, timestamp, ..*record };
+        let changed = Record {
+            value,
+            timestamp,
+            ..*record
+        };
         self.put(node, store, &record.key, &value, timestamp, context, arena)?;
         self.forward(node, &changed, context, arena)
     }
@@ -84,7 +88,10 @@ fn updated<'r>(
             return Ok(Datum::computed(Value::Int(next)));
         }
         (Aggregation::Count, Some(other)) => {
-            return Err(processing(node, format!("the stored count is {other}, not a number")));
+            return Err(processing(
+                node,
+                format!("the stored count is {other}, not a number"),
+            ));
         }
         (Aggregation::Reduce(_), None) => return Ok(record.value),
         (Aggregation::Reduce(update), Some(aggregate)) => (update, aggregate),

@@ -18,15 +18,25 @@ pub struct TimestampExtractor {
 impl TimestampExtractor {
     /// An extractor for records of one source.
     pub fn new(expression: Expression, topic: &str, key: Format, value: Format) -> Self {
-        Self { expression, topic: topic.to_owned(), key, value }
+        Self {
+            expression,
+            topic: topic.to_owned(),
+            key,
+            value,
+        }
     }
 
     /// Event time of a record in ms since the epoch; the error says why it has none.
     pub fn extract(&self, record: &RecordView<'_>, arena: &Bump) -> Result<i64, String> {
         let datum = |format: &Format, bytes: Option<&'_ [u8]>| -> Result<Datum<'_>, String> {
-            let Some(bytes) = bytes else { return Ok(Datum::NULL) };
+            let Some(bytes) = bytes else {
+                return Ok(Datum::NULL);
+            };
             let bytes = arena.alloc_slice_copy(bytes);
-            let value = format.serde.deserialize(bytes, arena).map_err(|error| error.to_string())?;
+            let value = format
+                .serde
+                .deserialize(bytes, arena)
+                .map_err(|error| error.to_string())?;
             Ok(Datum::computed(value))
         };
         let headers = arena.alloc_slice_copy(record.headers.as_encoded());

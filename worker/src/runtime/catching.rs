@@ -88,8 +88,15 @@ impl Active {
     /// Writes gathered rows and positions in one batch, when there are enough of them or a store is
     /// complete.
     pub(super) fn write(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
-        let rows: usize = self.stores.iter().map(|store| store.store.uncommitted_len()).sum();
-        let complete = self.stores.iter().any(|store| store.done && store.slot != u32::MAX);
+        let rows: usize = self
+            .stores
+            .iter()
+            .map(|store| store.store.uncommitted_len())
+            .sum();
+        let complete = self
+            .stores
+            .iter()
+            .any(|store| store.done && store.slot != u32::MAX);
         if rows < BATCH_ROWS && !complete {
             return Ok(());
         }
@@ -122,10 +129,25 @@ impl Active {
     }
 
     pub(super) fn finished(self) -> Restored {
-        let Self { job, db, topic_ids, existed, stores, .. } = self;
+        let Self {
+            job,
+            db,
+            topic_ids,
+            existed,
+            stores,
+            ..
+        } = self;
         let offsets = stores.iter().map(|store| store.next).collect();
-        let stores = stores.into_iter().map(|store| store.store.committed).collect();
-        let state = TaskState { db, stores, topic_ids, offsets };
+        let stores = stores
+            .into_iter()
+            .map(|store| store.store.committed)
+            .collect();
+        let state = TaskState {
+            db,
+            stores,
+            topic_ids,
+            offsets,
+        };
         Restored {
             number: job.number,
             result: Ok(RestoredState { state, existed }),

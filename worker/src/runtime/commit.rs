@@ -20,7 +20,9 @@ impl StreamThread {
     /// the caller recovers.
     pub(super) fn commit(&mut self) -> Result<(), EngineError> {
         self.last_commit = self.context.clock.monotonic();
-        let Some(collector) = &self.collector else { return Ok(()) };
+        let Some(collector) = &self.collector else {
+            return Ok(());
+        };
         let now = self.last_commit;
         let mut needed = collector.is_dirty();
         for running in self.tasks.running_mut() {
@@ -31,7 +33,8 @@ impl StreamThread {
         }
         self.commit_log().map_err(in_doubt)?;
         self.recoveries = 0;
-        self.status.committed(self.last_commit, self.context.clock.monotonic());
+        self.status
+            .committed(self.last_commit, self.context.clock.monotonic());
         self.apply()
     }
 
@@ -68,7 +71,9 @@ impl StreamThread {
 
     /// The state's part: what is committed becomes visible to queries and survives a restart.
     fn apply(&mut self) -> Result<(), EngineError> {
-        let Some(collector) = &self.collector else { return Ok(()) };
+        let Some(collector) = &self.collector else {
+            return Ok(());
+        };
         let (now_ms, now) = (self.context.clock.wall_ms(), self.last_commit);
         for running in self.tasks.running_mut() {
             running.task.apply_commit(collector, now_ms, now)?;

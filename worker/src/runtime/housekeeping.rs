@@ -23,7 +23,10 @@ const UNUSED_STATE_AGE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts the thread; it ends with the application.
-pub fn start(app: Arc<AppShared>, directory: StateDirectory) -> Result<JoinHandle<()>, EngineError> {
+pub fn start(
+    app: Arc<AppShared>,
+    directory: StateDirectory,
+) -> Result<JoinHandle<()>, EngineError> {
     std::thread::Builder::new()
         .name(format!("{}-housekeeping", app.plan.application_id))
         .spawn(move || run(&app, &directory))

@@ -15,7 +15,11 @@ use crate::task::TaskState;
 impl StreamThread {
     /// Acts on every change the consumer has noticed, then tells the group.
     pub(super) fn act_on_membership(&mut self) -> Result<(), EngineError> {
-        while let Some(change) = self.consumer.as_mut().and_then(|consumer| consumer.rebalance()) {
+        while let Some(change) = self
+            .consumer
+            .as_mut()
+            .and_then(|consumer| consumer.rebalance())
+        {
             match &change {
                 Rebalance::Assigned(numbers) => self.open(numbers),
                 Rebalance::Revoked(numbers) => self.hand_over(numbers)?,
@@ -34,7 +38,9 @@ impl StreamThread {
     fn open(&mut self, numbers: &[i32]) {
         for &number in numbers {
             // Numbers beyond a subtopology's partitions are in the tasks topic, but no tasks.
-            let Some(task) = self.context.layout.task(number) else { continue };
+            let Some(task) = self.context.layout.task(number) else {
+                continue;
+            };
             if !self.tasks.contains(number) {
                 tracing::info!(%task, thread = self.index, "task assigned");
                 self.restore(number, task, None);
@@ -52,7 +58,14 @@ impl StreamThread {
                 topic_ids: Vec::new(),
                 offsets: Vec::new(),
             };
-            self.tasks.put_pending(number, task, Pending::Starting { state, existed: false });
+            self.tasks.put_pending(
+                number,
+                task,
+                Pending::Starting {
+                    state,
+                    existed: false,
+                },
+            );
             return;
         }
         let progress = Arc::new(RestoreProgress::default());
@@ -65,7 +78,14 @@ impl StreamThread {
             progress: Arc::clone(&progress),
             cancelled: Arc::clone(&cancelled),
         });
-        self.tasks.put_pending(number, task, Pending::Restoring { progress, cancelled });
+        self.tasks.put_pending(
+            number,
+            task,
+            Pending::Restoring {
+                progress,
+                cancelled,
+            },
+        );
     }
 
     /// Tasks that go elsewhere: committed, closed, given up. A commit that fails changes nothing

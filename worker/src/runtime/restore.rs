@@ -26,7 +26,10 @@ pub struct StoreToRestore {
 impl StoreToRestore {
     /// The stores of a subtopology, by slot.
     pub fn of(plan: &Plan, subtopology: usize) -> Vec<Self> {
-        let ids = plan.subtopologies.get(subtopology).map_or(&[][..], |part| &part.stores);
+        let ids = plan
+            .subtopologies
+            .get(subtopology)
+            .map_or(&[][..], |part| &part.stores);
         ids.iter()
             .filter_map(|id| plan.stores.get(id.0))
             .map(|store| Self {

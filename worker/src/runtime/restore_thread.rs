@@ -1,8 +1,8 @@
 //! The restorer on a thread of its own, as in production.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,7 +35,12 @@ impl RestoreThread {
             .name(format!("{name}-restore"))
             .spawn(move || run(restorer, &incoming, &outgoing, &stopped))
             .map_err(|error| EngineError::Thread(format!("start the restore thread: {error}")))?;
-        Ok(Self { jobs: Some(jobs), finished, stop, thread: Some(thread) })
+        Ok(Self {
+            jobs: Some(jobs),
+            finished,
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

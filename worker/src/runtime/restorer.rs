@@ -86,13 +86,20 @@ impl Restorer {
 
     /// Whether a step would wait for records; else it returns at once.
     pub fn is_reading(&self) -> bool {
-        self.active.iter().flat_map(|active| &active.stores).any(|store| !store.done)
+        self.active
+            .iter()
+            .flat_map(|active| &active.stores)
+            .any(|store| !store.done)
     }
 
     /// Takes a job on.
     pub fn submit(&mut self, job: RestoreJob) {
         let since = self.clock.monotonic();
-        self.waiting.push(Waiting { job, since, told: false });
+        self.waiting.push(Waiting {
+            job,
+            since,
+            told: false,
+        });
     }
 
     /// One step: begins waiting jobs, reads and applies records. Returns finished jobs.
@@ -108,7 +115,8 @@ impl Restorer {
     }
 
     fn drop_cancelled(&mut self) {
-        self.waiting.retain(|waiting| !waiting.job.cancelled.load(Ordering::Acquire));
+        self.waiting
+            .retain(|waiting| !waiting.job.cancelled.load(Ordering::Acquire));
         let (cancelled, active) = std::mem::take(&mut self.active)
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.job.cancelled.load(Ordering::Acquire));
@@ -143,16 +151,27 @@ impl Restorer {
                     if !waiting.told {
                         tracing::warn!(task = %job.task, %error, limit = ?LOCK_WAIT, "waiting");
                     }
-                    self.waiting.push(Waiting { job: *job, since: waiting.since, told: true });
+                    self.waiting.push(Waiting {
+                        job: *job,
+                        since: waiting.since,
+                        told: true,
+                    });
                 }
                 Err((job, EngineError::Log(error)))
                     if error.kind == ErrorKind::Unavailable && !expired =>
                 {
                     tracing::warn!(task = %job.task, %error, "restore waits for the log");
-                    self.waiting.push(Waiting { job: *job, ..waiting });
+                    self.waiting.push(Waiting {
+                        job: *job,
+                        ..waiting
+                    });
                 }
                 Err((_, error)) => {
-                    finished.push(Restored { number, result: Err(error), cancelled });
+                    finished.push(Restored {
+                        number,
+                        result: Err(error),
+                        cancelled,
+                    });
                 }
             }
         }
@@ -164,7 +183,15 @@ impl Restorer {
         match self.open(&mut job) {
             Ok((db, topic_ids, existed, stores)) => {
                 let written = job.progress.restored();
-                Ok(Active { job, db, topic_ids, existed, stores, written, began })
+                Ok(Active {
+                    job,
+                    db,
+                    topic_ids,
+                    existed,
+                    stores,
+                    written,
+                    began,
+                })
             }
             Err(error) => Err((Box::new(job), error)),
         }
@@ -254,13 +281,21 @@ impl Restorer {
     }
 
     fn open_db(&self, job: &RestoreJob) -> Result<Option<Arc<TaskDb>>, EngineError> {
-        let names: Vec<&str> =
-            job.stores.iter().filter(|store| !store.in_memory).map(|store| &*store.name).collect();
+        let names: Vec<&str> = job
+            .stores
+            .iter()
+            .filter(|store| !store.in_memory)
+            .map(|store| &*store.name)
+            .collect();
         if names.is_empty() {
             return Ok(None);
         }
         let directory = self.directory.lock(job.task)?;
-        Ok(Some(Arc::new(TaskDb::open(directory, &names, &self.memory)?)))
+        Ok(Some(Arc::new(TaskDb::open(
+            directory,
+            &names,
+            &self.memory,
+        )?)))
     }
 
     /// Where a store's changelog is read from: after its checkpoint, or from the beginning with the
@@ -272,7 +307,9 @@ impl Restorer {
         topic_id: &str,
         (low, high): (i64, i64),
     ) -> Result<(Option<i64>, bool), EngineError> {
-        let Committed::Rocks(db) = &committed.rows else { return Ok((None, false)) };
+        let Committed::Rocks(db) = &committed.rows else {
+            return Ok((None, false));
+        };
         let Some(checkpoint) = db.checkpoint(&spec.name)? else {
             // Rows without a checkpoint are those of an interrupted rebuild, or of another format.
             db.clear(&spec.name)?;
@@ -306,7 +343,8 @@ impl Restorer {
             .get("delete.retention.ms")
             .and_then(|text| text.parse().ok())
             .unwrap_or(DELETE_RETENTION_MS_DEFAULT);
-        self.delete_retention_ms.insert(Arc::clone(changelog), retention);
+        self.delete_retention_ms
+            .insert(Arc::clone(changelog), retention);
         Ok(retention)
     }
 
@@ -320,7 +358,11 @@ impl Restorer {
             .iter()
             .enumerate()
             .flat_map(|(a, active)| {
-                active.stores.iter().enumerate().map(move |(s, store)| (store.slot, (a, s)))
+                active
+                    .stores
+                    .iter()
+                    .enumerate()
+                    .map(move |(s, store)| (store.slot, (a, s)))
             })
             .collect();
         let Some(mut reader) = self.reader.take() else {
@@ -331,7 +373,9 @@ impl Restorer {
         let polled = reader.poll(timeout, POLL_RECORDS_MAX, &mut |event| {
             let (SourceEvent::Record { slot, .. } | SourceEvent::End { slot, .. }) = event;
             if route.0 != slot {
-                let Some(&place) = routes.get(&slot) else { return };
+                let Some(&place) = routes.get(&slot) else {
+                    return;
+                };
                 route = (slot, place);
             }
             let (a, s) = route.1;
@@ -395,7 +439,10 @@ impl Restorer {
                 }
             }
             active.write(now_ms, now)?;
-            let complete = active.stores.iter().filter(|store| store.done && store.slot != u32::MAX);
+            let complete = active
+                .stores
+                .iter()
+                .filter(|store| store.done && store.slot != u32::MAX);
             unassign.extend(complete.map(|store| store.partition.clone()));
             for store in &mut active.stores {
                 if store.done {
@@ -453,5 +500,10 @@ fn committed_store(
         Some(db) if !spec.in_memory => Committed::Rocks(Arc::clone(db)),
         _ => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
     };
-    Ok(CommittedStore { name: Arc::clone(&spec.name), key: spec.key, value: spec.value, rows })
+    Ok(CommittedStore {
+        name: Arc::clone(&spec.name),
+        key: spec.key,
+        value: spec.value,
+        rows,
+    })
 }

@@ -35,8 +35,13 @@ impl StreamThread {
     pub(super) fn collect_restored(&mut self) -> Result<(), EngineError> {
         let mut failed = Ok(());
         for restored in self.restores.finished() {
-            let Some((task, Pending::Restoring { cancelled, progress })) =
-                self.tasks.pending().get(&restored.number)
+            let Some((
+                task,
+                Pending::Restoring {
+                    cancelled,
+                    progress,
+                },
+            )) = self.tasks.pending().get(&restored.number)
             else {
                 continue;
             };
@@ -105,8 +110,15 @@ impl StreamThread {
     }
 
     fn wait_to_start(&mut self, task: Prepared) {
-        let Prepared { number, id, state, existed, .. } = task;
-        self.tasks.put_pending(number, id, Pending::Starting { state, existed });
+        let Prepared {
+            number,
+            id,
+            state,
+            existed,
+            ..
+        } = task;
+        self.tasks
+            .put_pending(number, id, Pending::Starting { state, existed });
     }
 
     fn prepare(
@@ -131,15 +143,25 @@ impl StreamThread {
             .flat_map(|(source, spec)| spec.topics.iter().map(move |topic| (source, topic)))
             .map(|(source, topic)| (source, TopicPartition::new(topic.name(), id.partition)))
             .collect();
-        Ok(Prepared { number, id, state, existed, topology, inputs })
+        Ok(Prepared {
+            number,
+            id,
+            state,
+            existed,
+            topology,
+            inputs,
+        })
     }
 
     fn committed(
         &mut self,
         tasks: &[Prepared],
     ) -> Result<HashMap<TopicPartition, CommittedOffset>, EngineError> {
-        let partitions: Vec<_> =
-            tasks.iter().flat_map(|task| &task.inputs).map(|(_, at)| at.clone()).collect();
+        let partitions: Vec<_> = tasks
+            .iter()
+            .flat_map(|task| &task.inputs)
+            .map(|(_, at)| at.clone())
+            .collect();
         let committed = self.consumer()?.committed(&partitions)?;
         Ok(partitions
             .into_iter()
@@ -165,7 +187,12 @@ impl StreamThread {
         prepared: &Prepared,
         committed: &HashMap<TopicPartition, CommittedOffset>,
     ) -> Result<(PartitionGroup, Vec<u32>), EngineError> {
-        let Prepared { existed, topology, inputs, .. } = prepared;
+        let Prepared {
+            existed,
+            topology,
+            inputs,
+            ..
+        } = prepared;
         let missing: Vec<&TopicPartition> = inputs
             .iter()
             .map(|(_, partition)| partition)
@@ -188,24 +215,48 @@ impl StreamThread {
             let time = at.map_or(UNKNOWN_TIME, |at| decode_time(&at.metadata));
             let source = &topology.sources[*source];
             let extractor = source.timestamp.clone();
-            group_inputs.push(Input::new(partition.clone(), source.table, extractor, offset, time));
+            group_inputs.push(Input::new(
+                partition.clone(),
+                source.table,
+                extractor,
+                offset,
+                time,
+            ));
             let (partition, start) = (partition.clone(), StartOffset::At(offset));
-            assignments.push(PartitionAssignment { partition, start, slot });
+            assignments.push(PartitionAssignment {
+                partition,
+                start,
+                slot,
+            });
         }
         let config = &self.context.config;
-        let group =
-            PartitionGroup::new(group_inputs, config.max_task_idle_ms, config.buffered_records_max);
+        let group = PartitionGroup::new(
+            group_inputs,
+            config.max_task_idle_ms,
+            config.buffered_records_max,
+        );
         self.consumer()?.assign(&assignments)?;
         Ok((group, slots))
     }
 
     fn start(&mut self, prepared: Prepared, group: PartitionGroup, slots: Vec<u32>) {
-        let Prepared { number, id, state, topology, inputs, .. } = prepared;
+        let Prepared {
+            number,
+            id,
+            state,
+            topology,
+            inputs,
+            ..
+        } = prepared;
         let sources = inputs.iter().map(|(source, _)| *source).collect();
         let (flush, errors) = (self.context.config.flush, self.context.config.errors);
         let cache = self.cache_bytes_per_store();
         let task = Task::new(id, topology, group, sources, state, flush, errors, cache);
-        self.tasks.start(Running { number, task, slots });
+        self.tasks.start(Running {
+            number,
+            task,
+            slots,
+        });
         tracing::info!(task = %id, thread = self.index, "task running");
     }
 
@@ -246,7 +297,13 @@ impl StreamThread {
                     OffsetReset::Earliest => low,
                     OffsetReset::Latest => high,
                 };
-                (partition.clone(), CommittedOffset { offset, metadata: String::new() })
+                (
+                    partition.clone(),
+                    CommittedOffset {
+                        offset,
+                        metadata: String::new(),
+                    },
+                )
             })
             .collect();
         self.consumer()?.commit(&first)?;
@@ -256,7 +313,10 @@ impl StreamThread {
     /// A producer whose predecessor's transaction is settled.
     pub(super) fn new_collector(&self) -> Result<Collector, EngineError> {
         let config = &self.context.config;
-        let name = format!("{}-{}-{}", config.application_id, config.ordinal, self.index);
+        let name = format!(
+            "{}-{}-{}",
+            config.application_id, config.ordinal, self.index
+        );
         let transactional = config.guarantee == Guarantee::ExactlyOnce;
         let mut sink = self.context.cluster.producer(&ProducerOptions {
             transactional_id: transactional.then(|| name.clone()),
@@ -266,6 +326,11 @@ impl StreamThread {
             sink.init_transactions()?;
         }
         let limits = &self.context.limits;
-        Ok(Collector::new(sink, config.guarantee, &self.context.topics, limits)?)
+        Ok(Collector::new(
+            sink,
+            config.guarantee,
+            &self.context.topics,
+            limits,
+        )?)
     }
 }

@@ -112,27 +112,32 @@ impl Tasks {
 
     /// Whether any task waits for its offsets.
     pub fn any_starting(&self) -> bool {
-        self.pending.values().any(|(_, pending)| matches!(pending, Pending::Starting { .. }))
+        self.pending
+            .values()
+            .any(|(_, pending)| matches!(pending, Pending::Starting { .. }))
     }
 
     /// Gives slots to a task's inputs: numbers that no running task uses.
     pub fn free_slots(&self, count: usize) -> Vec<u32> {
-        let taken = |slot: u32| {
-            self.routes.get(slot as usize).is_some_and(Option::is_some)
-        };
+        let taken = |slot: u32| self.routes.get(slot as usize).is_some_and(Option::is_some);
         (0..).filter(|&slot| !taken(slot)).take(count).collect()
     }
 
     /// Lets a task run.
     pub fn start(&mut self, running: Running) {
-        let place = self.running.partition_point(|other| other.number < running.number);
+        let place = self
+            .running
+            .partition_point(|other| other.number < running.number);
         self.running.insert(place, running);
         self.route();
     }
 
     /// Takes a running task out.
     pub fn stop(&mut self, number: i32) -> Option<Running> {
-        let place = self.running.iter().position(|running| running.number == number)?;
+        let place = self
+            .running
+            .iter()
+            .position(|running| running.number == number)?;
         let running = self.running.remove(place);
         self.route();
         Some(running)
@@ -159,8 +164,11 @@ impl Tasks {
 
     /// Drops all tasks that do not run yet, and says which they were.
     pub fn cancel_all(&mut self) -> Vec<(i32, TaskId)> {
-        let all: Vec<_> =
-            self.pending.iter().map(|(&number, (task, _))| (number, *task)).collect();
+        let all: Vec<_> = self
+            .pending
+            .iter()
+            .map(|(&number, (task, _))| (number, *task))
+            .collect();
         for (number, _) in &all {
             self.cancel(*number);
         }
@@ -175,7 +183,10 @@ impl Tasks {
                 if self.routes.len() <= slot {
                     self.routes.resize(slot + 1, None);
                 }
-                self.routes[slot] = Some(Route { running: place, input });
+                self.routes[slot] = Some(Route {
+                    running: place,
+                    input,
+                });
             }
         }
     }
@@ -183,7 +194,9 @@ impl Tasks {
     /// Hands a fetched event to its task; events of nobody are dropped.
     pub fn deliver(&mut self, event: &SourceEvent<'_>) {
         let (SourceEvent::Record { slot, .. } | SourceEvent::End { slot, .. }) = *event;
-        let Some(Some(route)) = self.routes.get(slot as usize) else { return };
+        let Some(Some(route)) = self.routes.get(slot as usize) else {
+            return;
+        };
         let group = &mut self.running[route.running].task.group;
         match event {
             SourceEvent::Record { record, .. } => group.push(route.input, record),
@@ -214,11 +227,17 @@ impl Tasks {
 
     /// Memory of the uncommitted writes of all running tasks, in bytes.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.running.iter().map(|running| running.task.uncommitted_bytes()).sum()
+        self.running
+            .iter()
+            .map(|running| running.task.uncommitted_bytes())
+            .sum()
     }
 
     /// Records fetched and not processed.
     pub fn buffered(&self) -> usize {
-        self.running.iter().map(|running| running.task.group.buffered()).sum()
+        self.running
+            .iter()
+            .map(|running| running.task.group.buffered())
+            .sum()
     }
 }

@@ -206,11 +206,15 @@ impl StreamThread {
             (false, 0) => idle_poll.min(self.until_commit(now)),
             (false, _) => HELD_BACK_POLL.min(idle_poll),
         };
-        let Some(consumer) = &mut self.consumer else { return Ok(()) };
+        let Some(consumer) = &mut self.consumer else {
+            return Ok(());
+        };
         let tasks = &mut self.tasks;
         let polled = consumer.poll(timeout, POLL_EVENTS_MAX, &mut |event| tasks.deliver(&event));
         // Fenced here, and only here, means that the consumer itself is none any more.
-        self.rejoin |= polled.as_ref().is_err_and(|error| error.kind == ErrorKind::Fenced);
+        self.rejoin |= polled
+            .as_ref()
+            .is_err_and(|error| error.kind == ErrorKind::Fenced);
         polled?;
         let (pause, resume) = tasks.flow();
         if !pause.is_empty() {
@@ -225,7 +229,9 @@ impl StreamThread {
     /// Lets every running task process what it may, up to a bound.
     fn process(&mut self) -> Result<(), EngineError> {
         self.progressed = false;
-        let Some(collector) = &mut self.collector else { return Ok(()) };
+        let Some(collector) = &mut self.collector else {
+            return Ok(());
+        };
         let now_ms = self.context.clock.wall_ms();
         let mut uncommitted = self.tasks.uncommitted_bytes();
         let tasks = self.tasks.running_mut();
@@ -252,7 +258,10 @@ impl StreamThread {
     }
 
     fn until_commit(&self, now: Instant) -> Duration {
-        self.context.config.commit_interval.saturating_sub(now.duration_since(self.last_commit))
+        self.context
+            .config
+            .commit_interval
+            .saturating_sub(now.duration_since(self.last_commit))
     }
 
     /// Does about an error what its kind asks for.
@@ -295,7 +304,10 @@ impl StreamThread {
         let time = self.context.clock.monotonic();
         if now || time.duration_since(self.last_status) >= STATUS_INTERVAL {
             self.last_status = time;
-            self.status.publish(&self.tasks, self.collector.as_ref().map_or(0, Collector::sent));
+            self.status.publish(
+                &self.tasks,
+                self.collector.as_ref().map_or(0, Collector::sent),
+            );
         }
     }
 }

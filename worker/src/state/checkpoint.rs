@@ -48,8 +48,11 @@ mod tests {
 
     #[test]
     fn a_checkpoint_reads_back_and_another_version_does_not() {
-        let checkpoint =
-            Checkpoint { offset: 7, committed_at_ms: 1_700_000_000_000, topic_id: "abc".into() };
+        let checkpoint = Checkpoint {
+            offset: 7,
+            committed_at_ms: 1_700_000_000_000,
+            topic_id: "abc".into(),
+        };
         let mut bytes = checkpoint.encode();
         assert_eq!(Checkpoint::decode(&bytes), Some(checkpoint));
         for cut in 0..17 {

@@ -53,7 +53,15 @@ impl TaskDb {
         let mut write = WriteOptions::default();
         write.disable_wal(true);
         let (read, flush_policy) = (ReadOptions::default(), Mutex::default());
-        Ok(Self { db, path, names, write, read, flush_policy, directory })
+        Ok(Self {
+            db,
+            path,
+            names,
+            write,
+            read,
+            flush_policy,
+            directory,
+        })
     }
 
     fn open_files(
@@ -99,7 +107,9 @@ impl TaskDb {
     /// The committed row of a key.
     pub fn get(&self, store: &str, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StateError> {
         let column_family = self.column_family(store)?;
-        self.db.get_pinned_cf_opt(column_family, key, &self.read).map_err(self.failed("read a row"))
+        self.db
+            .get_pinned_cf_opt(column_family, key, &self.read)
+            .map_err(self.failed("read a row"))
     }
 
     /// Committed rows with `from <= key < to` in key order (`to` `None`: to the end), until the
@@ -140,11 +150,17 @@ impl TaskDb {
 
     /// A batch to fill and hand to [`TaskDb::write`].
     pub fn batch(&self) -> CommitBatch<'_> {
-        CommitBatch { db: self, batch: WriteBatch::default(), records: 0 }
+        CommitBatch {
+            db: self,
+            batch: WriteBatch::default(),
+            records: 0,
+        }
     }
 
     fn flush_policy(&self) -> MutexGuard<'_, FlushPolicy> {
-        self.flush_policy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flush_policy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the bound asks for now.
@@ -154,15 +170,24 @@ impl TaskDb {
 
     /// Whether a flush that was started has not ended yet.
     pub fn is_flushing(&self) -> bool {
-        self.names.iter().filter_map(|name| self.db.cf_handle(name)).any(|column_family| {
-            let property = "rocksdb.num-immutable-mem-table";
-            let waiting = self.db.property_int_value_cf(column_family, property).ok().flatten();
-            waiting.is_some_and(|memtables| memtables > 0)
-        })
+        self.names
+            .iter()
+            .filter_map(|name| self.db.cf_handle(name))
+            .any(|column_family| {
+                let property = "rocksdb.num-immutable-mem-table";
+                let waiting = self
+                    .db
+                    .property_int_value_cf(column_family, property)
+                    .ok()
+                    .flatten();
+                waiting.is_some_and(|memtables| memtables > 0)
+            })
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), StateError> {
-        self.db.write_opt(batch, &self.write).map_err(self.failed("write a commit"))
+        self.db
+            .write_opt(batch, &self.write)
+            .map_err(self.failed("write a commit"))
     }
 
     /// Removes all rows and the checkpoint of a store, the checkpoint first and durably: a rebuild
@@ -198,8 +223,11 @@ impl TaskDb {
         self.flush_policy().started();
         let mut options = FlushOptions::default();
         options.set_wait(wait);
-        let column_families: Vec<_> =
-            self.names.iter().filter_map(|name| self.db.cf_handle(name)).collect();
+        let column_families: Vec<_> = self
+            .names
+            .iter()
+            .filter_map(|name| self.db.cf_handle(name))
+            .collect();
         self.db
             .flush_cfs_opt(&column_families, &options)
             .map_err(self.failed("flush the task's database"))?;
@@ -229,12 +257,7 @@ pub struct CommitBatch<'d> {
 
 impl CommitBatch<'_> {
     /// Writes a row, or deletes it.
-    pub fn put(
-        &mut self,
-        store: &str,
-        key: &[u8],
-        row: Option<&[u8]>,
-    ) -> Result<(), StateError> {
+    pub fn put(&mut self, store: &str, key: &[u8], row: Option<&[u8]>) -> Result<(), StateError> {
         let column_family = self.db.column_family(store)?;
         match row {
             Some(row) => self.batch.put_cf(column_family, key, row),

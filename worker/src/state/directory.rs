@@ -32,7 +32,8 @@ pub struct ApplicationLock {
 impl TaskDirectory {
     /// Notes that the directory is in use: what the age of an unused one is counted from.
     fn touch(&self) -> std::io::Result<()> {
-        self.lock.set_times(fs::FileTimes::new().set_modified(SystemTime::now()))
+        self.lock
+            .set_times(fs::FileTimes::new().set_modified(SystemTime::now()))
     }
 
     /// The directory.
@@ -79,7 +80,9 @@ impl StateDirectory {
         fs::create_dir_all(&path).map_err(|error| io_of(&path, &error))?;
         let lock = lock_file(OPERATION, &path)?;
         let locked = TaskDirectory { path, lock };
-        locked.touch().map_err(|error| io_of(&locked.path, &error))?;
+        locked
+            .touch()
+            .map_err(|error| io_of(&locked.path, &error))?;
         Ok(locked)
     }
 
@@ -87,12 +90,17 @@ impl StateDirectory {
     /// the directory for the next time. For a worker that has run for `age` itself: before that, an
     /// old directory may be one that it is about to open.
     pub fn clean(&self, age: Duration) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(&self.root) else {
+            return Vec::new();
+        };
         entries
             .flatten()
             .filter_map(|entry| {
                 let path = entry.path();
-                let lock = OpenOptions::new().write(true).open(path.join("lock")).ok()?;
+                let lock = OpenOptions::new()
+                    .write(true)
+                    .open(path.join("lock"))
+                    .ok()?;
                 let modified = lock.metadata().ok()?.modified().ok()?;
                 let unused = SystemTime::now().duration_since(modified).ok()? >= age;
                 if !unused || lock.try_lock().is_err() {
@@ -132,7 +140,10 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    const TASK: TaskId = TaskId { subtopology: 0, partition: 3 };
+    const TASK: TaskId = TaskId {
+        subtopology: 0,
+        partition: 3,
+    };
 
     #[test]
     fn a_locked_directory_is_refused_until_it_is_released() {
@@ -167,7 +178,9 @@ mod tests {
         let directory = StateDirectory::open(temp.path(), "app").unwrap();
         let held = directory.lock(TASK).unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(3600);
-        held.lock.set_times(fs::FileTimes::new().set_modified(long_ago)).unwrap();
+        held.lock
+            .set_times(fs::FileTimes::new().set_modified(long_ago))
+            .unwrap();
         drop(held);
         assert!(directory.clean(Duration::from_secs(600)).is_empty());
     }
@@ -177,7 +190,10 @@ mod tests {
         let temp = TempDir::new();
         let directory = StateDirectory::open(temp.path(), "app").unwrap();
         let held = directory.lock(TASK).unwrap();
-        let other = TaskId { subtopology: 1, partition: 0 };
+        let other = TaskId {
+            subtopology: 1,
+            partition: 0,
+        };
         drop(directory.lock(other).unwrap());
         assert!(directory.clean(Duration::from_secs(3600)).is_empty());
         assert_eq!(directory.clean(Duration::ZERO), vec!["1_0".to_owned()]);

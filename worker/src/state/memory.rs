@@ -26,7 +26,9 @@ pub struct StateMemory {
 impl StateMemory {
     /// Takes a share of a memory limit in bytes; `None`: of the container's limit, if there is one.
     pub fn new(limit_bytes: Option<u64>) -> Self {
-        let limit = limit_bytes.or_else(container_limit_bytes).unwrap_or(DEFAULT_LIMIT_BYTES);
+        let limit = limit_bytes
+            .or_else(container_limit_bytes)
+            .unwrap_or(DEFAULT_LIMIT_BYTES);
         let cache_bytes = (limit / CACHE_SHARE_OF_LIMIT).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX);
         let to_size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_hyper_clock_cache(to_size(cache_bytes), 0);
@@ -37,7 +39,11 @@ impl StateMemory {
             false,
             cache.clone(),
         );
-        Self { cache, write_buffers, cache_bytes }
+        Self {
+            cache,
+            write_buffers,
+            cache_bytes,
+        }
     }
 
     /// Options of a task database.
@@ -91,8 +97,17 @@ impl StateMemory {
 pub fn container_limit_bytes() -> Option<u64> {
     // cgroup v1 writes "no limit" as a number near 2^63.
     const NO_LIMIT_ABOVE: u64 = 1 << 50;
-    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok())
-        .filter(|&bytes| bytes < NO_LIMIT_ABOVE)
+    [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .iter()
+    .find_map(|path| {
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    })
+    .filter(|&bytes| bytes < NO_LIMIT_ABOVE)
 }

@@ -110,7 +110,11 @@ impl Overlay {
         if self.entries.is_empty() {
             return None;
         }
-        self.table.find(hash, |&index| self.key(&self.entries[index as usize]) == key).copied()
+        self.table
+            .find(hash, |&index| {
+                self.key(&self.entries[index as usize]) == key
+            })
+            .copied()
     }
 
     fn insert(&mut self, hash: u64, key: &[u8]) -> usize {
@@ -128,7 +132,8 @@ impl Overlay {
         let entries = &self.entries;
         // More than 4 G entries do not fit the byte limit that the owner commits at.
         let small = u32::try_from(index).unwrap_or(u32::MAX);
-        self.table.insert_unique(hash, small, |&index| entries[index as usize].hash);
+        self.table
+            .insert_unique(hash, small, |&index| entries[index as usize].hash);
         index
     }
 
@@ -143,12 +148,16 @@ impl Overlay {
 
     /// All writes, in the order in which keys were first written.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.entries.iter().map(|entry| (self.key(entry), self.value(entry)))
+        self.entries
+            .iter()
+            .map(|entry| (self.key(entry), self.value(entry)))
     }
 
     /// All writes with their keys' hashes, in the order in which keys were first written.
     pub fn iter_hashed(&self) -> impl Iterator<Item = (u64, &[u8], Option<&[u8]>)> {
-        self.entries.iter().map(|entry| (entry.hash, self.key(entry), self.value(entry)))
+        self.entries
+            .iter()
+            .map(|entry| (entry.hash, self.key(entry), self.value(entry)))
     }
 
     /// All writes in key order. Sorts by the eight bytes after the keys' common prefix, which decide
@@ -173,7 +182,11 @@ impl Overlay {
         let Some(first) = keys.next() else { return 0 };
         let mut length = first.len();
         for key in keys {
-            let shared = first[..length].iter().zip(key).take_while(|(a, b)| a == b).count();
+            let shared = first[..length]
+                .iter()
+                .zip(key)
+                .take_while(|(a, b)| a == b)
+                .count();
             length = length.min(shared);
         }
         length

@@ -19,7 +19,10 @@ pub struct RowCache {
 impl RowCache {
     /// A cache of at most so many bytes; 0 caches nothing.
     pub fn new(bytes_max: usize) -> Self {
-        Self { generation_bytes_max: bytes_max / 2, ..Self::default() }
+        Self {
+            generation_bytes_max: bytes_max / 2,
+            ..Self::default()
+        }
     }
 
     /// What is known of a key.
@@ -33,7 +36,11 @@ impl RowCache {
             Lookup::Value(row) => self.young.put(hash, key, Some((row, b""))),
         }
         // The move may have filled the young generation, which then is the old one.
-        if self.age() { self.old.get(hash, key) } else { self.young.get(hash, key) }
+        if self.age() {
+            self.old.get(hash, key)
+        } else {
+            self.young.get(hash, key)
+        }
     }
 
     /// Notes the committed row of a key, or that it has none.
@@ -81,7 +88,10 @@ mod tests {
         let mut cache = RowCache::new(BYTES);
         for number in 0u32..100_000 {
             put(&mut cache, &number.to_be_bytes(), Some(b"some row"));
-            assert_eq!(get(&mut cache, &0u32.to_be_bytes()), Lookup::Value(b"some row"));
+            assert_eq!(
+                get(&mut cache, &0u32.to_be_bytes()),
+                Lookup::Value(b"some row")
+            );
             let held = cache.young.size_bytes() + cache.old.size_bytes();
             assert!(held < BYTES + 1024, "{held} bytes");
         }

@@ -38,7 +38,10 @@ impl<'a> Row<'a> {
     /// Reads a stored row; `None` when it is too short to be one.
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
         let (timestamp, value) = bytes.split_first_chunk::<TIMESTAMP_LEN>()?;
-        Some(Self { timestamp: i64::from_be_bytes(*timestamp), value })
+        Some(Self {
+            timestamp: i64::from_be_bytes(*timestamp),
+            value,
+        })
     }
 
     /// Writes a row.
@@ -77,9 +80,11 @@ impl CommittedStore {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         match &self.rows {
             Committed::Rocks(db) => Ok(db.get(&self.name, key)?.map(|row| row.to_vec())),
-            Committed::Memory(rows) => {
-                Ok(rows.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(key).cloned())
-            }
+            Committed::Memory(rows) => Ok(rows
+                .read()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .get(key)
+                .cloned()),
         }
     }
 
@@ -115,7 +120,12 @@ impl KeyValueStore {
             Committed::Rocks(_) => cache_bytes,
             Committed::Memory(_) => 0,
         };
-        Self { id, committed, overlay: Overlay::default(), cache: RowCache::new(cache_bytes) }
+        Self {
+            id,
+            committed,
+            overlay: Overlay::default(),
+            cache: RowCache::new(cache_bytes),
+        }
     }
 
     /// The row of a key, uncommitted writes included; copied into the arena.
@@ -156,16 +166,16 @@ impl KeyValueStore {
     /// Writes a value, or deletes the key; uncommitted until [`KeyValueStore::write_to`].
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
         let head = timestamp.to_be_bytes();
-        self.overlay.put(overlay::hash(key), key, value.map(|value| (&head[..], value)));
+        self.overlay.put(
+            overlay::hash(key),
+            key,
+            value.map(|value| (&head[..], value)),
+        );
     }
 
     /// Rows with `from <= key < to` (`to` `None`: to the end) in key order, uncommitted writes
     /// included, deleted keys left out; none where `to` is not after `from`.
-    pub fn range(
-        &self,
-        from: &[u8],
-        to: Option<&[u8]>,
-    ) -> Result<Vec<StoredRow>, StateError> {
+    pub fn range(&self, from: &[u8], to: Option<&[u8]>) -> Result<Vec<StoredRow>, StateError> {
         let mut rows = BTreeMap::new();
         if to.is_some_and(|to| to <= from) {
             return Ok(Vec::new());
@@ -178,7 +188,9 @@ impl KeyValueStore {
                 })?;
             }
             Committed::Memory(memory) => {
-                let memory = memory.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let memory = memory
+                    .read()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
                 let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
                 let range = memory.range::<[u8], _>((Bound::Included(from), upper));
                 rows.extend(range.map(|(key, row)| (key.clone(), row.clone())));
@@ -196,7 +208,9 @@ impl KeyValueStore {
 
     /// Uncommitted writes, one per key: what the changelog gets.
     pub fn uncommitted(&self) -> impl Iterator<Item = (&[u8], Option<Row<'_>>)> {
-        self.overlay.iter().map(|(key, row)| (key, row.and_then(Row::decode)))
+        self.overlay
+            .iter()
+            .map(|(key, row)| (key, row.and_then(Row::decode)))
     }
 
     /// Number of keys with an uncommitted write.
@@ -221,7 +235,9 @@ impl KeyValueStore {
     /// After the commit: the overlay is the committed state now.
     pub fn apply_committed(&mut self) {
         if let Committed::Memory(rows) = &self.committed.rows {
-            let mut rows = rows.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut rows = rows
+                .write()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             for (key, row) in self.overlay.iter() {
                 match row {
                     Some(row) => rows.insert(key.to_vec(), row.to_vec()),

@@ -50,11 +50,21 @@ impl Collector {
             .iter()
             .zip(limits)
             .map(|(name, &limits)| {
-                Ok(Target { name: name.clone(), handle: sink.topic(name)?, limits })
+                Ok(Target {
+                    name: name.clone(),
+                    handle: sink.topic(name)?,
+                    limits,
+                })
             })
             .collect::<Result<_>>()?;
         let transactional = guarantee == Guarantee::ExactlyOnce;
-        Ok(Self { sink, transactional, in_transaction: false, targets, sent: 0 })
+        Ok(Self {
+            sink,
+            transactional,
+            in_transaction: false,
+            targets,
+            sent: 0,
+        })
     }
 
     /// The partition of a key: murmur2, as Java's producer; keyless records follow the task.
@@ -104,7 +114,14 @@ impl Collector {
         self.begin()?;
         let topic = self.targets[topic.0].handle;
         self.sent += 1;
-        self.sink.send(&OutRecord { topic, partition, timestamp, key, value, headers })
+        self.sink.send(&OutRecord {
+            topic,
+            partition,
+            timestamp,
+            key,
+            value,
+            headers,
+        })
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -132,7 +149,8 @@ impl Collector {
 
     /// The offset after the last acknowledged record written to a partition.
     pub fn acknowledged(&self, topic: OutTopic, partition: i32) -> Option<i64> {
-        self.sink.acknowledged(self.targets[topic.0].handle, partition)
+        self.sink
+            .acknowledged(self.targets[topic.0].handle, partition)
     }
 
     /// Adds consumed offsets to the transaction; begins one if nothing was sent.

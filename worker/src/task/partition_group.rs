@@ -117,8 +117,18 @@ pub struct PartitionGroup {
 impl PartitionGroup {
     /// `buffered_records_max`: records per input before fetching stops.
     pub fn new(inputs: Vec<Input>, max_idle_ms: i64, buffered_records_max: usize) -> Self {
-        let stream_time = inputs.iter().map(|input| input.time).max().unwrap_or(UNKNOWN_TIME);
-        Self { inputs, max_idle_ms, buffered_records_max, stream_time, arena: Bump::new() }
+        let stream_time = inputs
+            .iter()
+            .map(|input| input.time)
+            .max()
+            .unwrap_or(UNKNOWN_TIME);
+        Self {
+            inputs,
+            max_idle_ms,
+            buffered_records_max,
+            stream_time,
+            arena: Bump::new(),
+        }
     }
 
     /// The inputs, in the order of the source nodes.
@@ -191,7 +201,11 @@ impl PartitionGroup {
             return Some(chosen);
         }
         let mut ready = true;
-        for input in self.inputs.iter_mut().filter(|input| input.queue.is_empty()) {
+        for input in self
+            .inputs
+            .iter_mut()
+            .filter(|input| input.queue.is_empty())
+        {
             // Each input is waited for by itself: that another was waited for says nothing of it.
             ready &= input.end.is_some() && {
                 let since = *input.idle_since_ms.get_or_insert(now_ms);
@@ -210,13 +224,18 @@ impl PartitionGroup {
     /// [`UNKNOWN_TIME`] for a record that had none.
     pub fn pop(&mut self, input: usize, time: i64) {
         let input = &mut self.inputs[input];
-        let Some(offset) = input.queue.head().map(|head| head.offset) else { return };
+        let Some(offset) = input.queue.head().map(|head| head.offset) else {
+            return;
+        };
         input.consumed = offset + 1;
         input.time = input.time.max(time);
         input.queue.pop();
         self.stream_time = self.stream_time.max(time);
         if input.extractor.is_none() {
-            input.head_time = input.queue.head().map_or(UNKNOWN_TIME, |head| head.timestamp);
+            input.head_time = input
+                .queue
+                .head()
+                .map_or(UNKNOWN_TIME, |head| head.timestamp);
         } else {
             input.refresh_head_time(&self.arena);
             self.arena.reset();
@@ -248,7 +267,16 @@ mod tests {
 
     fn push(group: &mut PartitionGroup, input: usize, offset: i64, timestamp: i64) {
         let headers = Headers::EMPTY;
-        group.push(input, &RecordView { offset, timestamp, key: None, value: None, headers });
+        group.push(
+            input,
+            &RecordView {
+                offset,
+                timestamp,
+                key: None,
+                value: None,
+                headers,
+            },
+        );
     }
 
     #[test]
@@ -262,7 +290,9 @@ mod tests {
         group.end(1, 2);
         let mut order = Vec::new();
         while let Some(input) = group.choose(0) {
-            let time = group.head(input).map_or(UNKNOWN_TIME, |head| head.timestamp);
+            let time = group
+                .head(input)
+                .map_or(UNKNOWN_TIME, |head| head.timestamp);
             order.push((input, time));
             group.pop(input, time);
         }
@@ -274,7 +304,11 @@ mod tests {
     fn an_empty_input_holds_the_others_back_until_it_is_caught_up() {
         let mut group = group(&[false, true], 0);
         push(&mut group, 0, 0, 5);
-        assert_eq!(group.choose(0), None, "the table may still bring an earlier record");
+        assert_eq!(
+            group.choose(0),
+            None,
+            "the table may still bring an earlier record"
+        );
         group.end(1, 0);
         assert_eq!(group.choose(0), Some(0));
     }

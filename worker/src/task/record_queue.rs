@@ -76,12 +76,20 @@ impl RecordQueue {
         let value = queued.value_len.map(&mut take);
         let headers = Headers::from_encoded(take(queued.headers_len));
         let (offset, timestamp) = (queued.offset, queued.timestamp);
-        Some(RecordView { offset, timestamp, key, value, headers })
+        Some(RecordView {
+            offset,
+            timestamp,
+            key,
+            value,
+            headers,
+        })
     }
 
     /// Forgets the oldest record.
     pub fn pop(&mut self) {
-        let Some(queued) = self.records.pop_front() else { return };
+        let Some(queued) = self.records.pop_front() else {
+            return;
+        };
         self.consumed = queued.start + queued.len();
         if self.records.is_empty() {
             self.bytes.clear();
@@ -129,7 +137,13 @@ mod tests {
     use millrace_kafka::HeadersBuf;
 
     fn record<'a>(offset: i64, key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> RecordView<'a> {
-        RecordView { offset, timestamp: offset * 10, key, value, headers: Headers::EMPTY }
+        RecordView {
+            offset,
+            timestamp: offset * 10,
+            key,
+            value,
+            headers: Headers::EMPTY,
+        }
     }
 
     #[test]
@@ -154,7 +168,10 @@ mod tests {
         }
         assert_eq!(queue.len() as i64, pushed - popped);
         let held = queue.bytes.len();
-        assert!(held < queue.live_bytes() * 2 + 2 * COMPACT_BYTES, "{held} bytes held");
+        assert!(
+            held < queue.live_bytes() * 2 + 2 * COMPACT_BYTES,
+            "{held} bytes held"
+        );
     }
 
     #[test]
@@ -162,11 +179,17 @@ mod tests {
         let mut headers = HeadersBuf::new();
         headers.push("trace", Some(b"abc"));
         let mut queue = RecordQueue::default();
-        queue.push(&RecordView { headers: headers.as_headers(), ..record(0, None, Some(b"")) });
+        queue.push(&RecordView {
+            headers: headers.as_headers(),
+            ..record(0, None, Some(b""))
+        });
         queue.push(&record(1, Some(b""), None));
         let head = queue.head().unwrap();
         assert_eq!((head.key, head.value), (None, Some(&b""[..])));
-        assert_eq!(head.headers.iter().next(), Some(("trace", Some(&b"abc"[..]))));
+        assert_eq!(
+            head.headers.iter().next(),
+            Some(("trace", Some(&b"abc"[..])))
+        );
         queue.pop();
         let head = queue.head().unwrap();
         assert_eq!((head.key, head.value), (Some(&b""[..]), None));

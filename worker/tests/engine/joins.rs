@@ -25,7 +25,15 @@ fn join(kind: &str) -> String {
 }
 
 /// Side, value (`-` is null), timestamp, inner join's result, left join's result.
-const SEQUENCE: &[(char, &str, i64, Option<&str>, Option<&str>)] = &[
+type Step = (
+    char,
+    &'static str,
+    i64,
+    Option<&'static str>,
+    Option<&'static str>,
+);
+
+const SEQUENCE: &[Step] = &[
     ('L', "-", 1, None, None),
     ('R', "-", 2, None, None),
     ('L', "A", 3, None, Some("A-null")),

@@ -122,7 +122,7 @@ fn an_input_written_in_transactions_is_committed_past_its_last_marker() {
         .cluster()
         .admin()
         .unwrap()
-        .watermarks(&[out.clone()])
+        .watermarks(std::slice::from_ref(&out))
         .unwrap()[0]
         .1;
     assert!(end > 5, "there is a marker");
