@@ -34,6 +34,9 @@ const IDLE_POLL: Duration = Duration::from_millis(100);
 const HELD_BACK_POLL: Duration = Duration::from_millis(2);
 /// Losses of a transaction in a row, without a commit in between, before the thread gives up.
 const RECOVERIES_MAX: u32 = 10;
+/// A loss this long after the one before is the first again: an idle thread commits nothing, and its
+/// losses of a whole life must not add up.
+const RECOVERIES_FORGOTTEN: Duration = Duration::from_secs(300);
 /// Wait before trying again what the log did not answer: the first and the longest.
 const RETRY_WAIT_FIRST: Duration = Duration::from_millis(50);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -83,6 +86,7 @@ pub struct StreamThread {
     /// Whether the last round processed anything.
     progressed: bool,
     pub(super) recoveries: u32,
+    last_recovery: Instant,
     /// The consumer cannot be used any more: the next recovery replaces it.
     pub(super) rejoin: bool,
     retry_wait: Duration,
@@ -112,6 +116,7 @@ impl StreamThread {
             last_status: now,
             progressed: false,
             recoveries: 0,
+            last_recovery: now,
             rejoin: false,
             retry_wait: RETRY_WAIT_FIRST,
             retry_at: None,
@@ -274,6 +279,11 @@ impl StreamThread {
                 Ok(())
             }
             Outcome::Migrated | Outcome::Corrupted => {
+                let now = self.context.clock.monotonic();
+                if now.duration_since(self.last_recovery) >= RECOVERIES_FORGOTTEN {
+                    self.recoveries = 0;
+                }
+                self.last_recovery = now;
                 self.recoveries += 1;
                 if self.recoveries > RECOVERIES_MAX {
                     let (attempts, last) = (RECOVERIES_MAX, Box::new(error));
