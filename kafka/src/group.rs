@@ -129,6 +129,15 @@ impl KafkaConsumer {
         self.site.error(self.operation("take part in"), error)
     }
 
+    /// The error behind an error: a client that has failed for good (fenced by a member of the same
+    /// instance id, say) answers every call with "fatal error", and keeps the reason apart.
+    fn behind(&self, error: Error) -> Error {
+        match self.member.client().fatal_error() {
+            Some(fatal) => self.site.error(error.operation, &fatal),
+            None => error,
+        }
+    }
+
     fn operation(&self, verb: &str) -> String {
         format!("{verb} the group {}", self.options.group_id)
     }
@@ -208,7 +217,8 @@ impl GroupConsumer for KafkaConsumer {
                 self.member
                     .client()
                     .committed(&PartitionList::of(partitions)?, left)
-            })?;
+            })
+            .map_err(|error| self.behind(error))?;
         Ok(partitions
             .iter()
             .map(|partition| found(&results, partition))
@@ -224,7 +234,8 @@ impl GroupConsumer for KafkaConsumer {
             .retry(&operation, self.config.request_timeout, |left| {
                 self.member
                     .commit(&PartitionList::of_offsets(offsets)?, left)
-            })?;
+            })
+            .map_err(|error| self.behind(error))?;
         Ok(())
     }
 
