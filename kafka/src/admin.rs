@@ -110,7 +110,13 @@ impl KafkaAdmin {
             specs.push(partition, spec).map_err(broken)?;
         }
         let isolation = Isolation::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED;
+        let mut tried = false;
         let results = self.site.retry(operation, self.timeout(), |left| {
+            // librdkafka asks the leaders it remembers, with the epochs it remembers: after a broker's
+            // restart the same refusal would come for minutes. Asking for all topics renews both.
+            if std::mem::replace(&mut tried, true) {
+                self.client.topic_names(left)?;
+            }
             self.client.list_offsets(&specs, isolation, left)
         })?;
         let offsets: BTreeMap<_, _> = results
