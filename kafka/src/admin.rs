@@ -140,6 +140,17 @@ impl KafkaAdmin {
 }
 
 impl Admin for KafkaAdmin {
+    fn cluster_id(&self) -> Result<String> {
+        self.client.cluster_id(self.timeout()).ok_or_else(|| {
+            let message = format!(
+                "no answer from Kafka at {} within {:?}",
+                self.site.servers,
+                self.timeout()
+            );
+            Error::new(ErrorKind::Unavailable, "read the cluster's id", message)
+        })
+    }
+
     fn topics(&self, names: &[&str]) -> Result<Vec<Option<TopicInfo>>> {
         let described = self.describe(names)?;
         Ok(described

@@ -266,6 +266,10 @@ pub struct TopicSpec {
 
 /// Topics, watermarks, configurations. Calls are bounded by the client's request timeout.
 pub trait Admin: Send + Sync {
+    /// The cluster's id: the same whatever brokers and listeners it is reached by, another one for
+    /// each cluster.
+    fn cluster_id(&self) -> Result<String>;
+
     /// What is known of each topic asked for; `None` where there is no such topic.
     fn topics(&self, names: &[&str]) -> Result<Vec<Option<TopicInfo>>>;
 

@@ -25,6 +25,10 @@ impl FaultyAdmin {
 }
 
 impl Admin for FaultyAdmin {
+    fn cluster_id(&self) -> Result<String> {
+        self.reached()?.cluster_id()
+    }
+
     fn topics(&self, names: &[&str]) -> Result<Vec<Option<TopicInfo>>> {
         self.reached()?.topics(names)
     }

@@ -389,6 +389,21 @@ impl Client {
         Ok(())
     }
 
+    /// The cluster's id; `None` where no broker told it in time.
+    pub(crate) fn cluster_id(&self, timeout: Duration) -> Option<String> {
+        // SAFETY: a valid handle. The answer is null, or a string that is ours to free with the
+        // handle's own function, once.
+        unsafe {
+            let id = sys::rd_kafka_clusterid(self.as_ptr(), millis(timeout));
+            if id.is_null() {
+                return None;
+            }
+            let name = text(id);
+            sys::rd_kafka_mem_free(self.as_ptr(), id.cast());
+            Some(name)
+        }
+    }
+
     /// The names of all topics.
     pub(crate) fn topic_names(&self, timeout: Duration) -> Result<Vec<String>, NativeError> {
         let mut metadata = std::ptr::null();

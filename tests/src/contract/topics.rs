@@ -26,6 +26,9 @@ pub fn creating_a_topic_that_is_there_changes_nothing(cluster: &dyn Cluster, nam
     assert_eq!(values(&read_all(cluster, &topic, 0, 1)), ["a"]);
     assert!(admin.list_topics().unwrap().contains(&topic));
     assert!(admin.list_topics().unwrap().is_sorted());
+    let id = admin.cluster_id().unwrap();
+    assert!(!id.is_empty());
+    assert_eq!(cluster.admin().unwrap().cluster_id().unwrap(), id);
 }
 
 /// A changelog of the same name is not the changelog a store was built from.
