@@ -1,27 +1,31 @@
 //! Writes of one store that are not committed yet, seen by every read of the task, unseen by
 //! everyone else (architecture decision D3).
 //!
-//! A hash table over entries whose keys and values lie in one buffer: no allocation per write, and
-//! forgetting everything after a commit keeps the memory. One entry per key, so that the changelog
-//! gets one record per key and commit however often the key was written.
+//! A hash table over entries that lie in one buffer, each in one piece:
+//!
+//! ```text
+//!   hash, 8 │ key length, 4 │ value length, 4 │ room, 4 │ key │ value … room
+//! ```
+//!
+//! So a look-up touches the table and the entry and nothing else, there is no allocation per write,
+//! and forgetting everything after a commit keeps the memory. One live entry per key, so that the
+//! changelog gets one record per key and commit however often the key was written.
 
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
 use rustc_hash::FxBuildHasher;
 
-/// One key's latest uncommitted write.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u64,
-    key_start: usize,
-    key_len: u32,
-    value_start: usize,
-    /// `None`: deleted.
-    value_len: Option<u32>,
-    /// Room at `value_start`, so that a value of the same size overwrites the last one.
-    value_room: u32,
-}
+const HASH: usize = 0;
+const KEY_LEN: usize = 8;
+const VALUE_LEN: usize = 12;
+const ROOM: usize = 16;
+const HEADER_LEN: usize = 20;
+
+/// Value length of a key that was deleted.
+const DELETED: u32 = u32::MAX;
+/// Value length of an entry whose key has another, larger one further back.
+const MOVED: u32 = u32::MAX - 1;
 
 /// What the overlay knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +38,15 @@ pub enum Lookup<'a> {
     Value(&'a [u8]),
 }
 
+/// Where an entry is; good until the next write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(usize);
+
 /// Uncommitted writes of one store. Bounded by its owner, who commits early at a byte limit.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    table: HashTable<u32>,
-    entries: Vec<Entry>,
+    /// Where each key's live entry begins.
+    table: HashTable<usize>,
     bytes: Vec<u8>,
 }
 
@@ -57,23 +65,61 @@ fn decisive(rest: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-fn len_u32(part: &[u8]) -> u32 {
+fn len_u32(len: usize) -> u32 {
     // Keys and values are bounded by the log's record size, far below 4 GiB.
-    u32::try_from(part.len()).unwrap_or(u32::MAX)
+    u32::try_from(len).unwrap_or(MOVED - 1)
+}
+
+/// An entry as it lies in the buffer.
+struct Entry<'a> {
+    hash: u64,
+    value_len: u32,
+    room: usize,
+    key: &'a [u8],
+    /// The value, and the room after it.
+    rest: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    fn at(bytes: &'a [u8], start: usize) -> Self {
+        let entry = &bytes[start..];
+        let number = |at: usize| {
+            let mut number = [0; 4];
+            number.copy_from_slice(&entry[at..at + 4]);
+            u32::from_ne_bytes(number)
+        };
+        let (key_len, room) = (number(KEY_LEN) as usize, number(ROOM) as usize);
+        let (key, rest) = entry[HEADER_LEN..].split_at(key_len);
+        Self {
+            hash: hash_at(bytes, start),
+            value_len: number(VALUE_LEN),
+            room,
+            key,
+            rest: &rest[..room],
+        }
+    }
+
+    fn value(&self) -> Option<&'a [u8]> {
+        (self.value_len != DELETED).then(|| &self.rest[..self.value_len as usize])
+    }
+}
+
+fn hash_at(bytes: &[u8], start: usize) -> u64 {
+    let mut hash = [0; 8];
+    hash.copy_from_slice(&bytes[start + HASH..start + HASH + 8]);
+    u64::from_ne_bytes(hash)
 }
 
 impl Overlay {
     /// What is known of a key.
     pub fn get(&self, hash: u64, key: &[u8]) -> Lookup<'_> {
-        match self.find(hash, key) {
-            None => Lookup::Unknown,
-            Some(index) => self.at(index),
-        }
+        self.find(hash, key)
+            .map_or(Lookup::Unknown, |place| self.at(place))
     }
 
     /// What is known of the key that was found at this place.
-    pub fn at(&self, index: u32) -> Lookup<'_> {
-        match self.value(&self.entries[index as usize]) {
+    pub fn at(&self, place: Place) -> Lookup<'_> {
+        match Entry::at(&self.bytes, place.0).value() {
             None => Lookup::Deleted,
             Some(value) => Lookup::Value(value),
         }
@@ -81,104 +127,115 @@ impl Overlay {
 
     /// Writes a value made of two parts (timestamp and bytes), or `None` to delete.
     pub fn put(&mut self, hash: u64, key: &[u8], value: Option<(&[u8], &[u8])>) {
-        let index = match self.find(hash, key) {
-            Some(index) => index as usize,
-            None => self.insert(hash, key),
-        };
-        let Some((head, tail)) = value else {
-            self.entries[index].value_len = None;
+        let Some(Place(start)) = self.find(hash, key) else {
+            let start = self.append(hash, key, value);
+            let bytes = &self.bytes;
+            self.table
+                .insert_unique(hash, start, |&start| hash_at(bytes, start));
             return;
         };
-        let len = len_u32(head) + len_u32(tail);
-        let entry = &mut self.entries[index];
-        if entry.value_room < len {
-            entry.value_start = self.bytes.len();
-            entry.value_room = len;
-            self.bytes.extend_from_slice(head);
-            self.bytes.extend_from_slice(tail);
-        } else {
-            let start = entry.value_start;
-            self.bytes[start..start + head.len()].copy_from_slice(head);
-            let start = start + head.len();
-            self.bytes[start..start + tail.len()].copy_from_slice(tail);
+        let room = Entry::at(&self.bytes, start).room;
+        match value {
+            None => self.set_value_len(start, DELETED),
+            Some((head, tail)) if head.len() + tail.len() <= room => {
+                let at = start + HEADER_LEN + key.len();
+                self.bytes[at..at + head.len()].copy_from_slice(head);
+                let at = at + head.len();
+                self.bytes[at..at + tail.len()].copy_from_slice(tail);
+                self.set_value_len(start, len_u32(head.len() + tail.len()));
+            }
+            Some(_) => {
+                self.set_value_len(start, MOVED);
+                let moved = self.append(hash, key, value);
+                if let Some(slot) = self.table.find_mut(hash, |&known| known == start) {
+                    *slot = moved;
+                }
+            }
         }
-        entry.value_len = Some(len);
     }
 
     /// Where a key is, if it is known.
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        if self.entries.is_empty() {
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Place> {
+        if self.table.is_empty() {
             return None;
         }
         self.table
-            .find(hash, |&index| {
-                self.key(&self.entries[index as usize]) == key
-            })
-            .copied()
+            .find(hash, |&start| Entry::at(&self.bytes, start).key == key)
+            .map(|&start| Place(start))
     }
 
-    fn insert(&mut self, hash: u64, key: &[u8]) -> usize {
-        let index = self.entries.len();
-        let key_start = self.bytes.len();
+    fn append(&mut self, hash: u64, key: &[u8], value: Option<(&[u8], &[u8])>) -> usize {
+        let start = self.bytes.len();
+        let (head, tail) = value.unwrap_or_default();
+        let len = head.len() + tail.len();
+        // Numbers grow digit by digit: a little room keeps most entries where they are.
+        let room = len.next_multiple_of(8);
+        let value_len = value.map_or(DELETED, |_| len_u32(len));
+        self.bytes.reserve(HEADER_LEN + key.len() + room);
+        self.bytes.extend_from_slice(&hash.to_ne_bytes());
+        self.bytes
+            .extend_from_slice(&len_u32(key.len()).to_ne_bytes());
+        self.bytes.extend_from_slice(&value_len.to_ne_bytes());
+        self.bytes.extend_from_slice(&len_u32(room).to_ne_bytes());
         self.bytes.extend_from_slice(key);
-        self.entries.push(Entry {
-            hash,
-            key_start,
-            key_len: len_u32(key),
-            value_start: 0,
-            value_len: None,
-            value_room: 0,
-        });
-        let entries = &self.entries;
-        // More than 4 G entries do not fit the byte limit that the owner commits at.
-        let small = u32::try_from(index).unwrap_or(u32::MAX);
-        self.table
-            .insert_unique(hash, small, |&index| entries[index as usize].hash);
-        index
+        self.bytes.extend_from_slice(head);
+        self.bytes.extend_from_slice(tail);
+        self.bytes.extend_from_slice(&[0; 8][..room - len]);
+        start
     }
 
-    fn key(&self, entry: &Entry) -> &[u8] {
-        &self.bytes[entry.key_start..entry.key_start + entry.key_len as usize]
+    fn set_value_len(&mut self, start: usize, len: u32) {
+        let at = start + VALUE_LEN;
+        self.bytes[at..at + 4].copy_from_slice(&len.to_ne_bytes());
     }
 
-    fn value(&self, entry: &Entry) -> Option<&[u8]> {
-        let len = entry.value_len? as usize;
-        Some(&self.bytes[entry.value_start..entry.value_start + len])
-    }
-
-    /// All writes, in the order in which keys were first written.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.entries
-            .iter()
-            .map(|entry| (self.key(entry), self.value(entry)))
-    }
-
-    /// All writes with their keys' hashes, in the order in which keys were first written.
+    /// All writes with their keys' hashes, in the order in which they lie in the buffer.
     pub fn iter_hashed(&self) -> impl Iterator<Item = (u64, &[u8], Option<&[u8]>)> {
-        self.entries
-            .iter()
-            .map(|entry| (entry.hash, self.key(entry), self.value(entry)))
+        self.entries()
+            .map(|(_, entry)| (entry.hash, entry.key, entry.value()))
+    }
+
+    /// All writes, in the order in which they lie in the buffer.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.iter_hashed().map(|(_, key, value)| (key, value))
+    }
+
+    /// Live entries, and where they begin.
+    fn entries(&self) -> impl Iterator<Item = (usize, Entry<'_>)> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            while next < self.bytes.len() {
+                let start = next;
+                let entry = Entry::at(&self.bytes, start);
+                next = start + HEADER_LEN + entry.key.len() + entry.room;
+                if entry.value_len != MOVED {
+                    return Some((start, entry));
+                }
+            }
+            None
+        })
     }
 
     /// All writes in key order. Sorts by the eight bytes after the keys' common prefix, which decide
     /// for most keys, so that a comparison seldom has to follow a reference.
     pub fn sorted(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let prefix = self.common_prefix();
-        let mut order: Vec<(u64, u32)> = (0u32..)
-            .zip(&self.entries)
-            .map(|(index, entry)| (decisive(&self.key(entry)[prefix..]), index))
-            .collect();
-        let key = |index: u32| self.key(&self.entries[index as usize]);
+        let mut order: Vec<(u64, usize)> = Vec::with_capacity(self.len());
+        order.extend(
+            self.entries()
+                .map(|(start, entry)| (decisive(&entry.key[prefix..]), start)),
+        );
+        let key = |start: usize| Entry::at(&self.bytes, start).key;
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
-        order.into_iter().map(|(_, index)| {
-            let entry = &self.entries[index as usize];
-            (self.key(entry), self.value(entry))
+        order.into_iter().map(|(_, start)| {
+            let entry = Entry::at(&self.bytes, start);
+            (entry.key, entry.value())
         })
     }
 
     /// Length of the prefix that all keys share.
     fn common_prefix(&self) -> usize {
-        let mut keys = self.entries.iter().map(|entry| self.key(entry));
+        let mut keys = self.entries().map(|(_, entry)| entry.key);
         let Some(first) = keys.next() else { return 0 };
         let mut length = first.len();
         for key in keys {
@@ -194,23 +251,22 @@ impl Overlay {
 
     /// Number of keys written.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.table.len()
     }
 
     /// Whether nothing is uncommitted.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.table.is_empty()
     }
 
     /// Memory in use, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+        self.bytes.len() + self.table.len() * size_of::<usize>()
     }
 
     /// Forgets everything: after a commit, or to undo.
     pub fn clear(&mut self) {
         self.table.clear();
-        self.entries.clear();
         self.bytes.clear();
     }
 }

@@ -27,8 +27,8 @@ impl RowCache {
 
     /// What is known of a key.
     pub fn get(&mut self, hash: u64, key: &[u8]) -> Lookup<'_> {
-        if let Some(index) = self.young.find(hash, key) {
-            return self.young.at(index);
+        if let Some(place) = self.young.find(hash, key) {
+            return self.young.at(place);
         }
         match self.old.get(hash, key) {
             Lookup::Unknown => return Lookup::Unknown,
