@@ -10,19 +10,25 @@
 //! Everything here is pure: no cluster, no clock, no files. What is wrong with a StreamApp comes back
 //! as [`Problem`]s, each with the path of the field, what was found, and what to do about it.
 //!
-//! Reading order: [`stream_app`], [`topology`], [`read`](mod@read), [`plan`](mod@plan).
+//! Reading order: [`stream_app`], [`topology`], [`read`](mod@read), [`plan`](mod@plan), [`worker_api`].
 
 pub mod limits;
 pub mod plan;
 pub mod read;
 pub mod stream_app;
 pub mod topology;
+pub mod worker_api;
 
+mod definition;
+mod duration;
 mod path;
 mod problem;
+mod rules;
 mod suggest;
 
+pub use definition::definition;
+pub use duration::parse_duration;
 pub use plan::plan;
 pub use problem::{Location, MAX_PROBLEMS, Problem};
 pub use read::read;
-pub use stream_app::{StreamApp, StreamAppSpec};
+pub use stream_app::{StreamApp, StreamAppSpec, StreamAppStatus};
