@@ -9,7 +9,11 @@
 //! ```
 //! No thread is started and nothing sleeps, so a run is the same each time. What is tested is the
 //! engine itself, its commit, restore and membership included: nothing here stands in for them.
+//!
+//! [`StepDriver`] is the small brother: it runs the tasks alone, without log, group and restore, for
+//! thousands of short cases.
 
+mod capture;
 mod clock;
 mod crash;
 mod driver;
@@ -17,11 +21,14 @@ mod error;
 mod idle;
 mod member;
 mod restores;
+mod step_driver;
 mod temp_dir;
 
+pub use capture::CapturedRecord;
 pub use clock::ManualClock;
 pub use driver::{DriverOptions, Rows, TopologyDriver};
 pub use error::DriverError;
 pub use member::Member;
 pub use restores::InlineRestores;
+pub use step_driver::{StepDriver, StepOptions};
 pub use temp_dir::TempDir;

@@ -95,7 +95,7 @@ impl TopologyDriver {
         cluster: EmbeddedCluster,
         clock: ManualClock,
     ) -> Result<Self, DriverError> {
-        let (config, plan, state) = plan(yaml)?;
+        let (config, plan, state) = plan_of(yaml)?;
         let (sources, sinks) = external_topics(&plan);
         let specs: Vec<_> = sources
             .into_iter()
@@ -362,7 +362,8 @@ impl TopologyDriver {
     }
 }
 
-fn plan(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), DriverError> {
+/// The only StreamApp of a YAML text: its settings, its plan, and a directory for its state.
+pub(super) fn plan_of(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), DriverError> {
     let refused = |problems: Vec<millrace_crds::Problem>| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         DriverError::StreamApp(lines.join("\n"))
