@@ -5,16 +5,17 @@
 #   TAG       tag of the images (default: the workspace's version)
 #   PREFIX    what precedes the images' names, such as registry.example.com/ (default: localhost/)
 #   BUILDER   docker, podman or buildah (default: the first that is there)
-#   IMAGES    which (default: worker transaction-producer loan-request-api)
+#   IMAGES    which (default: worker operator transaction-producer loan-request-api)
+#   PROGRAMS  folder of the built programs (default: where `make build` puts them)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bin=${CARGO_TARGET_DIR:-$HOME/.cache/millrace/target}/release
+bin=${PROGRAMS:-${CARGO_TARGET_DIR:-$HOME/.cache/millrace/target}/release}
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 base=${BASE:-debian:bookworm-slim}
 tag=${TAG:-$version}
 prefix=${PREFIX-localhost/}
-read -ra images <<<"${IMAGES:-worker transaction-producer loan-request-api}"
+read -ra images <<<"${IMAGES:-worker operator transaction-producer loan-request-api}"
 
 builder=${BUILDER:-}
 for candidate in docker podman buildah; do

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Checks for what building needs, and installs the Debian packages that are missing.
 #
-#   setup.sh        Rust (checked), Debian packages (installed)
-#   setup.sh java   Java 17 and Maven (checked): the real Kafka of the tests and the bench peer
+#   setup.sh           Rust (checked), Debian packages (installed)
+#   setup.sh java      Java 17 and Maven (checked): the real Kafka of the tests and the bench peer
+#   setup.sh cluster   Go (checked), Debian packages (installed): the real Kubernetes of the tests
 #
 # MILLRACE_SKIP_SETUP=1 skips it all.
 set -euo pipefail
@@ -26,8 +27,18 @@ check_rust() {
   command -v cargo >/dev/null || die "Rust is needed: install it from https://rustup.rs and run this again"
 }
 
+check_go() {
+  command -v go >/dev/null ||
+    die "the real Kubernetes of the tests is built from Go modules: install Go from https://go.dev/dl"
+}
+
 # RocksDB and librdkafka are compiled from source, RocksDB's bindings with libclang.
 packages=(build-essential clang cmake libclang-dev libssl-dev pkg-config zlib1g-dev)
+# A container runtime with its network, Kubernetes' store, and what builds images without a registry.
+cluster_packages=(
+  buildah conntrack containerd containernetworking-plugins debootstrap etcd-server iptables openssl
+  procps runc
+)
 
 missing_packages() {
   local package
@@ -60,6 +71,11 @@ install_packages() {
 
 case ${1:-} in
   java) check_java ;;
+  cluster)
+    check_go
+    packages=("${cluster_packages[@]}")
+    install_packages
+    ;;
   "")
     check_rust
     install_packages

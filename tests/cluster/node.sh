@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# A real Kubernetes of one node on a plain Debian machine, without Docker and without a registry: etcd,
+# API server, controller manager, scheduler, kubelet on containerd and runc, kube-proxy, CoreDNS, and
+# a provisioner of volumes. Root is needed.
+#
+#   node.sh check        says why this machine cannot run it; says nothing when it can
+#   node.sh up           starts all from nothing, and waits for a Ready node
+#   node.sh down         ends what `up` started, by process id, also after a crash; removes all state
+#   node.sh import FILE… gives images (OCI archives) to the node
+#   node.sh stop NAME    ends one part, such as apiserver
+#   node.sh start NAME   starts it again
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+source "$cluster_scripts/parts.sh"
+
+# Seconds that a part may take to come up, and to end.
+up_limit=90
+down_limit=10
+
+# wait_for WHAT COMMAND…
+wait_for() {
+  local what=$1 began=$SECONDS
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS - began < up_limit)) || die "$what is not up after $up_limit s; see $state/*.log"
+    sleep 0.2
+  done
+}
+
+# When process $1 was started, in clock ticks; nothing when there is none. Process ids are used again.
+started_at() {
+  sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20 || true
+}
+
+# start NAME: starts a part in a session of its own, so that Ctrl-C ends the caller alone.
+start() {
+  local name=$1 command pid
+  mapfile -d '' command < <("part_$name")
+  setsid "${command[@]}" >>"$state/$name.log" 2>&1 </dev/null 9>&- &
+  pid=$!
+  echo "$pid $(started_at "$pid")" >"$state/pids/$name"
+}
+
+# stop NAME…: asks each, with what it started, to end, in this order; kills it when it does not.
+stop() {
+  local name pid began waited
+  for name in "$@"; do
+    read -r pid began 2>/dev/null <"$state/pids/$name" || continue
+    rm -f "$state/pids/$name"
+    for ((waited = 0; waited < down_limit * 10; waited++)); do
+      [[ -n $began && $(started_at "$pid") == "$began" ]] || continue 2
+      ((waited % 10)) || kill -- "-$pid" 2>/dev/null || true
+      sleep 0.1
+    done
+    kill -9 -- "-$pid" 2>/dev/null || true
+  done
+}
+
+import() {
+  local archive
+  for archive in "$@"; do
+    ctr -a "$state/containerd.sock" -n k8s.io images import "$archive" >/dev/null ||
+      die "could not import $archive; see $state/containerd.log"
+  done
+}
+
+check() {
+  ((EUID == 0)) || { echo "a cluster needs root"; return; }
+  local probe=mrprobe0
+  if ! ip link add "$probe" type bridge 2>/dev/null; then
+    echo "this machine does not let us make a network bridge"
+    return
+  fi
+  ip link del "$probe"
+  iptables -t nat -L -n >/dev/null 2>&1 || { echo "iptables does not work here"; return; }
+  [[ -w /sys/fs/cgroup ]] || { echo "/sys/fs/cgroup is read-only here"; return; }
+}
+
+up() {
+  local reason
+  reason=$(check)
+  [[ -z $reason ]] || die "$reason"
+  [[ ! -e $state/pids ]] || die "a cluster is up, or was not taken down: $cluster_scripts/node.sh down"
+  bin=$("$cluster_scripts/bin.sh")
+  mkdir -p "$state"/{pids,pki,cni,etcd,volumes}
+  control_plane
+  node
+  wait_for "the default service account" "$bin/kubectl" get serviceaccount default
+  "$bin/kubectl" apply -f "$cluster_scripts/defaults.yaml" >/dev/null
+  start provisioner
+  "$bin/kubectl" wait --for=condition=Ready node/node1 --timeout="${up_limit}s" >/dev/null
+}
+
+# The API and what runs behind it.
+control_plane() {
+  ip link add "$node_link" type bridge
+  ip addr add "$node_ip/32" dev "$node_link"
+  ip link set "$node_link" up
+  sysctl -qw net.ipv4.ip_forward=1
+  make_credentials
+  start etcd
+  start apiserver
+  wait_for "the API server" "$bin/kubectl" get --raw /readyz
+  start controller-manager
+  start scheduler
+}
+
+# What runs pods.
+node() {
+  make_settings
+  start containerd
+  wait_for containerd ctr -a "$state/containerd.sock" version
+  import "$bin/../pause.tar"
+  make_cgroup
+  start kubelet
+  start kube-proxy
+  start coredns
+}
+
+down() {
+  [[ -e $state ]] || return 0
+  # The programs may be gone from the cache: everything below goes on without them.
+  bin=$cache/kubernetes-1.34.4/bin
+  stop provisioner kubelet controller-manager scheduler coredns kube-proxy
+  kill_pods
+  stop containerd apiserver etcd
+  # No service and no canary chain stays in the machine's tables.
+  "$bin/kube-proxy" --cleanup >/dev/null 2>&1 || true
+  grep -o " $state[^ ]*" /proc/mounts | sort -r | xargs -r -n1 umount -l 2>/dev/null || true
+  ip link del "$pod_link" 2>/dev/null || true
+  ip link del "$node_link" 2>/dev/null || true
+  rm -rf "$state"
+}
+
+# Containers outlive containerd: whatever runs in our control group, and the shims of our containerd.
+kill_pods() {
+  local round group
+  for ((round = 0; round < 20; round++)); do
+    local pids
+    pids=$(find /sys/fs/cgroup -path "*$cgroup/*" -name cgroup.procs -exec cat {} + 2>/dev/null |
+      sort -un)
+    [[ -n $pids ]] || break
+    xargs -r kill -9 <<<"$pids" 2>/dev/null || true
+    sleep 0.1
+  done
+  for group in /proc/[0-9]*; do
+    tr '\0' ' ' <"$group/cmdline" 2>/dev/null |
+      grep -q "^[^ ]*containerd-shim[^ ]* .*$state/containerd.sock" &&
+      kill -9 "${group#/proc/}" 2>/dev/null || true
+  done
+  find /sys/fs/cgroup -depth -type d -path "*$cgroup*" -exec rmdir {} + 2>/dev/null || true
+}
+
+command=${1:-}
+shift || true
+case $command in
+  check | down | import) "$command" "$@" ;;
+  up)
+    # Started parts do not keep the lock, and a cluster that is half up does not stay.
+    mkdir -p "$cache"
+    exec 9>"$cache/cluster.lock"
+    flock -w 60 9 || die "another cluster is going up or down"
+    failed() { echo "cluster: taking down what had come up; logs: $cache/cluster-failed" >&2
+      rm -rf "$cache/cluster-failed" && mkdir -p "$cache/cluster-failed"
+      cp "$state"/*.log "$cache/cluster-failed" 2>/dev/null || true
+      down; }
+    [[ -e $state/pids ]] || trap '(($? == 0)) || failed' EXIT
+    up
+    ;;
+  start | stop)
+    bin=$("$cluster_scripts/bin.sh")
+    "$command" "$@"
+    ;;
+  *) die "usage: node.sh check|up|down|import|start|stop" ;;
+esac
