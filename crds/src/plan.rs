@@ -18,6 +18,7 @@ mod hash;
 mod layout;
 mod mermaid;
 mod names;
+mod old_values;
 mod subtopologies;
 mod topics;
 
@@ -60,12 +61,14 @@ fn assemble(app: &StreamApp, graph: build::Graph) -> Plan {
         application_id: app.application_id().to_owned(),
         nodes: graph.nodes,
         stores: graph.stores,
+        global_tables: graph.global_tables,
         subtopologies: Vec::new(),
         internal_topics: Vec::new(),
         hash: String::new(),
     };
     subtopologies::assign(&mut plan);
-    plan.internal_topics = topics::internal_topics(&plan, &app.spec.errors);
+    old_values::mark(&mut plan);
+    plan.internal_topics = topics::internal_topics(&plan, &app.spec.errors, &graph.partitions);
     plan.hash = hash::hash(&plan);
     plan
 }
@@ -113,10 +116,14 @@ impl Plan {
         topics
     }
 
-    /// The user's topics that the application writes to, sorted by name, each once.
+    /// The user's topics that the application writes to, sorted by name, each once; those that
+    /// records name are not known.
     pub fn sink_topics(&self) -> Vec<&str> {
         let topics = self.nodes.iter().filter_map(|node| match &node.kind {
-            NodeKind::Sink { topic, .. } => Some(topic.as_str()),
+            NodeKind::Sink {
+                topic: SinkTopic::Fixed(topic),
+                ..
+            } => Some(topic.as_str()),
             _ => None,
         });
         let mut topics: Vec<&str> = topics.collect();
@@ -125,39 +132,16 @@ impl Plan {
         topics
     }
 
-    /// Whether the changes a table node forwards must carry the old value too. No step of today's
-    /// language looks at it: filters forward a deletion for each value that does not match, as Kafka
-    /// Streams' filters of tables do, and joins look their table up. Aggregations of tables and joins
-    /// of two tables will need it.
-    pub fn needs_old_value(&self, _node: NodeId) -> bool {
-        false
-    }
-}
-
-impl NodeKind {
-    /// The topics a source reads; none for other nodes.
-    pub fn inputs(&self) -> Vec<&TopicRef> {
-        match self {
-            Self::StreamSource { topics, .. } => topics.iter().collect(),
-            Self::TableSource { topic, .. } => vec![topic],
-            _ => Vec::new(),
-        }
+    /// Whether the changes a table node forwards must carry the old value too (Kafka Streams'
+    /// `sendOldValues`): an aggregation of tables, a foreign-key join or an outer side of a table
+    /// join is below, perhaps behind other steps of tables.
+    pub fn needs_old_value(&self, node: NodeId) -> bool {
+        self.nodes[node.0].sends_old
     }
 
-    /// The store a node reads or writes.
-    pub fn store(&self) -> Option<StoreId> {
-        match self {
-            Self::TableSource { store, .. }
-            | Self::Aggregate { store, .. }
-            | Self::StreamTableJoin { store, .. }
-            | Self::ToTable { store } => Some(*store),
-            _ => None,
-        }
-    }
-
-    /// Whether it writes its store; a join only reads it.
-    pub fn writes_store(&self) -> bool {
-        self.store().is_some() && !matches!(self, Self::StreamTableJoin { .. })
+    /// A global table by its id.
+    pub fn global_table(&self, id: GlobalTableId) -> &GlobalTable {
+        &self.global_tables[id.0]
     }
 }
 

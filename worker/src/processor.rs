@@ -255,10 +255,12 @@ impl ProcessorTopology {
         let slot = &self.stores[store];
         let key = encode(node, key, &slot.key, context.scratch, arena)?.unwrap_or_default();
         let value = encode(node, value, &slot.value, context.scratch, arena)?;
-        context
-            .collector
-            .check_size(slot.changelog, Some(key), value, Headers::EMPTY)
-            .map_err(|error| production(node, error.to_string()))?;
+        if let Some(changelog) = slot.changelog {
+            context
+                .collector
+                .check_size(changelog, Some(key), value, Headers::EMPTY)
+                .map_err(|error| production(node, error.to_string()))?;
+        }
         context.stores[store].put(key, value, timestamp);
         Ok(())
     }
@@ -315,7 +317,6 @@ fn eval<'r>(
     arena: &'r Bump,
 ) -> Result<Value<'r>, NodeError> {
     expression
-        .expr
         .eval(variables, arena)
         .map_err(|error| processing(node, error.to_string()))
 }

@@ -36,6 +36,27 @@ impl<'r> Datum<'r> {
     }
 }
 
+/// What a table's edge has beside the new value (Kafka Streams' `Change`). Lives in the arena, so
+/// that a record which has none stays small.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'r> {
+    /// The value before; null where there was none, or no node below needs it (see
+    /// `Plan::needs_old_value`).
+    pub old: Datum<'r>,
+    /// False where the table is versioned and has a later value for this key already (KIP-914).
+    pub latest: bool,
+}
+
+/// The window of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its start, ms since the epoch, inclusive.
+    pub start: i64,
+    /// Its end, ms since the epoch: exclusive for time windows, inclusive for sessions and sliding
+    /// windows.
+    pub end: i64,
+}
+
 /// A record between two nodes. On a table's edge it is a change: the new value of its key.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'r> {
@@ -49,4 +70,21 @@ pub struct Record<'r> {
     pub headers: Headers<'r>,
     /// Topic of the input record it stems from.
     pub topic: &'r str,
+    /// On a table's edge, what it changes; absent where that is the latest value and nobody needs
+    /// the old one.
+    pub change: Option<&'r Change<'r>>,
+    /// The window of the key, below a windowed aggregation. The key itself is without it.
+    pub window: Option<Window>,
+}
+
+impl<'r> Record<'r> {
+    /// The value before, where a table forwards it; else null.
+    pub fn old(&self) -> Datum<'r> {
+        self.change.map_or(Datum::NULL, |change| change.old)
+    }
+
+    /// False for a change that a versioned table knows a later value than.
+    pub fn is_latest(&self) -> bool {
+        self.change.is_none_or(|change| change.latest)
+    }
 }

@@ -209,6 +209,8 @@ impl Task {
             timestamp,
             headers: raw.headers,
             topic,
+            change: None,
+            window: None,
         };
         let partition = id.partition;
         let mut context = Context {
@@ -287,6 +289,9 @@ impl Task {
     /// Commit, step 1: one changelog record per key written since the last commit.
     pub fn send_changelog(&self, collector: &mut Collector) -> Result<(), EngineError> {
         for (store, slot) in self.stores.iter().zip(&self.topology.stores) {
+            let Some(changelog) = slot.changelog else {
+                continue;
+            };
             for (key, row) in store.uncommitted() {
                 let (timestamp, value) = match row {
                     Some(row) => (row.timestamp, Some(row.value)),
@@ -294,14 +299,7 @@ impl Task {
                 };
                 let partition = self.id.partition;
                 let key = Some(key);
-                collector.send(
-                    slot.changelog,
-                    partition,
-                    timestamp,
-                    key,
-                    value,
-                    Headers::EMPTY,
-                )?;
+                collector.send(changelog, partition, timestamp, key, value, Headers::EMPTY)?;
             }
         }
         Ok(())
@@ -349,7 +347,10 @@ impl Task {
         for (slot, store) in self.stores.iter().enumerate() {
             if store.uncommitted_len() > 0 {
                 let changelog = self.topology.stores[slot].changelog;
-                if let Some(offset) = collector.acknowledged(changelog, self.id.partition) {
+                let partition = self.id.partition;
+                if let Some(offset) =
+                    changelog.and_then(|topic| collector.acknowledged(topic, partition))
+                {
                     self.state.offsets[slot] = offset;
                 }
             }

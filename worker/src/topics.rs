@@ -1,18 +1,14 @@
 //! Topics an application needs: waits for the user's, makes its own, refuses what does not fit.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use millrace_crds::plan::{InternalTopicKind, Layout, NodeKind, Plan, TopicRef};
+use millrace_crds::plan::{InternalTopicKind, Layout, NodeKind, Plan, SinkTopic, TopicRef};
 use millrace_kafka::{Admin, ErrorKind, TopicSpec};
 
 use crate::error::EngineError;
 use crate::task::collector::TopicLimits;
 use crate::topology::OutTopics;
 
-/// Wait between two looks for a missing topic or an absent broker.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The producer's own limit of a record (`message.max.bytes`), where the user sets none.
 pub const PRODUCER_RECORD_BYTES_MAX: usize = 1_000_000;
 
@@ -41,7 +37,10 @@ pub fn external_topics(plan: &Plan) -> (Vec<&str>, Vec<&str>) {
                 );
             }
             NodeKind::TableSource { topic, .. } if external(topic) => sources.push(topic.name()),
-            NodeKind::Sink { topic, .. } => sinks.push(topic.as_str()),
+            NodeKind::Sink {
+                topic: SinkTopic::Fixed(topic),
+                ..
+            } => sinks.push(topic.as_str()),
             _ => {}
         }
     }
@@ -52,45 +51,59 @@ pub fn external_topics(plan: &Plan) -> (Vec<&str>, Vec<&str>) {
     (sources, sinks)
 }
 
-/// Finds the user's topics and makes the application's own, waiting for the broker and for missing
-/// topics until told to stop. `waiting` is told what is waited for.
-pub fn prepare(
+/// Who makes internal topics that are missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InternalTopics {
+    /// The worker.
+    #[default]
+    Create,
+    /// Someone else, whom the worker waits for: under an operator, the operator.
+    Check,
+}
+
+/// What is asked of an application's topics beside its plan.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicsWanted<'a> {
+    /// Where records go that fail.
+    pub dead_letter_topic: &'a str,
+    /// Who makes what is missing.
+    pub internal: InternalTopics,
+    /// Copies of what the worker makes; −1 is the cluster's default.
+    pub replication_factor: i32,
+    /// Largest record the producer takes, bytes.
+    pub record_bytes_max: usize,
+}
+
+/// Outcome of one look at an application's topics.
+pub enum Looked {
+    /// All are there.
+    Found(Box<Topics>),
+    /// Something is missing that may still come; the text says what.
+    Missing(String),
+}
+
+/// Looks once for the user's topics and for the application's own, and makes the latter if it is
+/// asked to. A log that is away is [`Looked::Missing`] as a topic is.
+pub fn look(
     admin: &dyn Admin,
     plan: &Plan,
-    dead_letter_topic: &str,
-    replication_factor: i32,
-    record_bytes_max: usize,
-    stop: &AtomicBool,
-    waiting: &dyn Fn(&str),
-) -> Result<Option<Topics>, EngineError> {
-    while !stop.load(Ordering::Acquire) {
-        let tried = try_prepare(
-            admin,
-            plan,
-            dead_letter_topic,
-            replication_factor,
-            record_bytes_max,
-        );
-        match tried {
-            Ok(Ok(topics)) => return Ok(Some(topics)),
-            Ok(Err(missing)) => waiting(&missing),
-            Err(EngineError::Log(error)) if error.kind == ErrorKind::Unavailable => {
-                waiting(&error.to_string());
-            }
-            Err(error) => return Err(error),
+    wanted: &TopicsWanted<'_>,
+) -> Result<Looked, EngineError> {
+    match try_look(admin, plan, wanted) {
+        Ok(Ok(topics)) => Ok(Looked::Found(Box::new(topics))),
+        Ok(Err(missing)) => Ok(Looked::Missing(missing)),
+        Err(EngineError::Log(error)) if error.kind == ErrorKind::Unavailable => {
+            Ok(Looked::Missing(error.to_string()))
         }
-        std::thread::sleep(LOOK_AGAIN);
+        Err(error) => Err(error),
     }
-    Ok(None)
 }
 
 /// `Ok(Err(_))`: something is missing that may still come.
-fn try_prepare(
+fn try_look(
     admin: &dyn Admin,
     plan: &Plan,
-    dead_letter_topic: &str,
-    replication_factor: i32,
-    record_bytes_max: usize,
+    asked: &TopicsWanted<'_>,
 ) -> Result<Result<Topics, String>, EngineError> {
     let (sources, sinks) = external_topics(plan);
     let wanted: Vec<&str> = sources.iter().chain(&sinks).copied().collect();
@@ -116,8 +129,10 @@ fn try_prepare(
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         EngineError::Topics(lines.join("\n"))
     })?;
-    make_internal(admin, plan, &layout, replication_factor)?;
-    let out = OutTopics::new(plan, dead_letter_topic);
+    if let Some(missing) = internal(admin, plan, &layout, asked)? {
+        return Ok(Err(missing));
+    }
+    let out = OutTopics::new(plan, asked.dead_letter_topic);
     let names: Vec<&str> = out.names().iter().map(String::as_str).collect();
     let infos = admin.topics(&names)?;
     let mut limits = Vec::with_capacity(names.len());
@@ -134,7 +149,7 @@ fn try_prepare(
             .unwrap_or(PRODUCER_RECORD_BYTES_MAX);
         limits.push(TopicLimits {
             partitions: info.partitions,
-            record_bytes_max: topic_max.min(record_bytes_max),
+            record_bytes_max: topic_max.min(asked.record_bytes_max),
         });
     }
     Ok(Ok(Topics {
@@ -144,20 +159,20 @@ fn try_prepare(
     }))
 }
 
-/// Creates missing internal topics; refuses existing ones that do not fit.
-fn make_internal(
+/// Creates missing internal topics, or says which are missing; refuses existing ones that do not fit.
+fn internal(
     admin: &dyn Admin,
     plan: &Plan,
     layout: &Layout,
-    replication_factor: i32,
-) -> Result<(), EngineError> {
+    asked: &TopicsWanted<'_>,
+) -> Result<Option<String>, EngineError> {
     let names: Vec<&str> = plan
         .internal_topics
         .iter()
         .map(|topic| topic.name.as_str())
         .collect();
     let existing = admin.topics(&names)?;
-    let mut create = Vec::new();
+    let (mut create, mut grow) = (Vec::new(), Vec::new());
     let mut wrong = Vec::new();
     for (topic, info) in plan.internal_topics.iter().zip(existing) {
         let wanted = layout
@@ -169,14 +184,14 @@ fn make_internal(
             None => create.push(TopicSpec {
                 name: topic.name.clone(),
                 partitions: wanted,
-                replication_factor,
+                replication_factor: asked.replication_factor,
                 configs: topic.configs.clone(),
             }),
             // A dead-letter topic may be the user's own and have any number of partitions.
             Some(_) if topic.kind == InternalTopicKind::DeadLetter => {}
             // More tasks than before: task numbers are by partition, so new ones append.
             Some(info) if topic.kind == InternalTopicKind::Tasks && info.partitions < wanted => {
-                admin.create_partitions(&topic.name, wanted)?;
+                grow.push((&topic.name, info.partitions, wanted));
             }
             Some(info) if info.partitions == wanted => check_cleanup(admin, topic, &mut wrong)?,
             Some(info) if topic.kind == InternalTopicKind::Tasks && info.partitions > wanted => {}
@@ -191,12 +206,37 @@ fn make_internal(
     if !wrong.is_empty() {
         return Err(EngineError::Topics(wrong.join("\n")));
     }
+    if asked.internal == InternalTopics::Check {
+        return Ok(missing_internal(&create, &grow));
+    }
+    for (topic, _, wanted) in grow {
+        admin.create_partitions(topic, wanted)?;
+    }
     if !create.is_empty() {
         let names: Vec<&str> = create.iter().map(|topic| topic.name.as_str()).collect();
         tracing::info!(topics = names.join(", "), "creating internal topics");
         admin.create_topics(&create)?;
     }
-    Ok(())
+    Ok(None)
+}
+
+/// What the operator has still to do, in words.
+fn missing_internal(create: &[TopicSpec], grow: &[(&String, i32, i32)]) -> Option<String> {
+    let mut missing: Vec<String> = create
+        .iter()
+        .map(|topic| format!("{} ({} partitions)", topic.name, topic.partitions))
+        .collect();
+    missing.extend(
+        grow.iter()
+            .map(|(topic, has, wanted)| format!("{topic} ({wanted} partitions; it has {has})")),
+    );
+    (!missing.is_empty()).then(|| {
+        format!(
+            "internal topics that the operator has not made yet: {}; without an operator start the \
+             worker with --internal-topics create",
+            missing.join(", ")
+        )
+    })
 }
 
 fn check_cleanup(

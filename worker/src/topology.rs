@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_crds::plan::{
-    Aggregation, Expression, Node, NodeId, NodeKind, OffsetReset, Plan, SerdeKind, StoreId,
-    TopicRef,
+    Aggregation, EventTime, Expression, Node, NodeId, NodeKind, OffsetReset, Plan, SerdeKind,
+    SinkTopic, StoreId, TopicRef,
 };
 
 use crate::processor::TimestampExtractor;
@@ -30,13 +30,21 @@ impl OutTopics {
         let mut topics = Self::default();
         for node in &plan.nodes {
             match &node.kind {
-                NodeKind::Sink { topic, .. } => topics.add(topic),
-                NodeKind::RepartitionSink { topic, .. } => topics.add(topic.name()),
-                _ => {}
+                NodeKind::Sink {
+                    topic: SinkTopic::Fixed(topic),
+                    ..
+                } => topics.add(topic),
+                kind => {
+                    if let Some(topic) = kind.repartition() {
+                        topics.add(topic.name());
+                    }
+                }
             }
         }
         for store in &plan.stores {
-            topics.add(&store.changelog);
+            if let Some(changelog) = &store.changelog {
+                topics.add(changelog);
+            }
         }
         if plan
             .internal_topics
@@ -112,8 +120,8 @@ pub struct StoreSlot {
     pub key: Format,
     /// Value format.
     pub value: Format,
-    /// Where changes go.
-    pub changelog: OutTopic,
+    /// Where changes go; `None` where nothing is logged.
+    pub changelog: Option<OutTopic>,
 }
 
 /// What a node does with a record; indices are places in the task.
@@ -253,7 +261,10 @@ impl ProcessorTopology {
                     id,
                     key: Format::new(store.key),
                     value: Format::new(store.value),
-                    changelog: topics.get(&store.changelog)?,
+                    changelog: match &store.changelog {
+                        Some(changelog) => Some(topics.get(changelog)?),
+                        None => None,
+                    },
                 })
             })
             .collect::<Option<_>>()?;
@@ -267,37 +278,38 @@ impl ProcessorTopology {
 }
 
 fn source(node: &Node, place: usize) -> Option<Source> {
-    let (topics, key, value, reset, timestamp, table) = match &node.kind {
+    let (topics, key, value, options, table) = match &node.kind {
         NodeKind::StreamSource {
             topics,
             key,
             value,
-            reset,
-            timestamp,
-        } => (topics.clone(), key, value, reset, timestamp.as_ref(), false),
+            options,
+            ..
+        } => (topics.clone(), key, value, options, false),
         NodeKind::TableSource {
             topic,
             key,
             value,
-            reset,
+            options,
             ..
-        } => (vec![topic.clone()], key, value, reset, None, true),
+        } => (vec![topic.clone()], key, value, options, true),
         _ => return None,
     };
     let (key, value) = (Format::new(*key), Format::new(*value));
-    let timestamp = timestamp.map(|expression| {
-        Arc::new(TimestampExtractor::new(
+    let timestamp = match &options.time {
+        EventTime::Expression(expression) => Some(Arc::new(TimestampExtractor::new(
             expression.clone(),
             topics.first().map_or("", TopicRef::name),
             key.clone(),
             value.clone(),
-        ))
-    });
+        ))),
+        _ => None,
+    };
     Some(Source {
         topics,
         key,
         value,
-        reset: *reset,
+        reset: options.reset,
         timestamp,
         table,
         node: place,
@@ -312,9 +324,11 @@ fn operation(
     let slot = |store: &StoreId| slots.get(store).copied();
     Some(match &node.kind {
         NodeKind::StreamSource { .. } | NodeKind::Merge | NodeKind::ToStream => Operation::Forward,
-        NodeKind::TableSource { store, .. } | NodeKind::ToTable { store } => Operation::Upsert {
-            store: slot(store)?,
-        },
+        NodeKind::TableSource { store, .. } | NodeKind::ToTable { store, .. } => {
+            Operation::Upsert {
+                store: slot(store)?,
+            }
+        }
         NodeKind::Filter {
             predicate,
             negate,
@@ -329,7 +343,7 @@ fn operation(
             value: value.clone(),
             table: *table,
         },
-        NodeKind::Peek { message } => Operation::Peek {
+        NodeKind::Peek { message, .. } => Operation::Peek {
             message: message.clone(),
         },
         NodeKind::Split { predicates } => Operation::Split {
@@ -339,22 +353,36 @@ fn operation(
             store: slot(store)?,
             aggregation: aggregation.clone(),
         },
-        NodeKind::StreamTableJoin { store, left, value } => Operation::Join {
+        NodeKind::StreamTableJoin {
+            store, left, value, ..
+        } => Operation::Join {
             store: slot(store)?,
             left: *left,
             value: value.clone(),
         },
-        NodeKind::RepartitionSink { topic, key, value } => Operation::Sink {
+        NodeKind::RepartitionSink {
+            topic,
+            key,
+            value,
+            drop_null_keys,
+            ..
+        } => Operation::Sink {
             topic: topics.get(topic.name())?,
             key: Format::new(*key),
             value: Format::new(*value),
-            needs_key: true,
+            needs_key: *drop_null_keys,
         },
-        NodeKind::Sink { topic, key, value } => Operation::Sink {
+        NodeKind::Sink {
+            topic: SinkTopic::Fixed(topic),
+            key,
+            value,
+            ..
+        } => Operation::Sink {
             topic: topics.get(topic)?,
             key: Format::new(*key),
             value: Format::new(*value),
             needs_key: false,
         },
+        _ => return None,
     })
 }

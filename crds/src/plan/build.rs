@@ -13,7 +13,10 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::{Flow, Format, formats_for, writes};
-use super::graph::{Node, NodeId, NodeKind, OffsetReset, SerdeKind, Store, StoreId, TopicRef};
+use super::graph::{
+    GlobalTable, Node, NodeId, NodeKind, SerdeKind, SourceOptions, Store, StoreId, StoreKind,
+    TopicRef,
+};
 use super::names::{Declared, Names, check_name};
 use super::topics;
 use crate::path::Path;
@@ -26,6 +29,9 @@ use crate::topology::SerdeName;
 pub(super) struct Graph {
     pub nodes: Vec<Node>,
     pub stores: Vec<Store>,
+    pub global_tables: Vec<GlobalTable>,
+    /// Partition counts that were asked for, by the full name of a repartition topic.
+    pub partitions: BTreeMap<String, i32>,
 }
 
 /// Builds everything that `order` names.
@@ -135,6 +141,7 @@ impl<'a> Builder<'a, '_> {
             kind,
             children: Vec::new(),
             subtopology: 0,
+            sends_old: false,
         });
         if let Some(parent) = parent {
             self.graph.nodes[parent.0].children.push(id);
@@ -166,7 +173,9 @@ impl<'a> Builder<'a, '_> {
             name: name.to_owned(),
             key,
             value,
-            changelog: topics::changelog_topic(self.application_id, name),
+            windowed: None,
+            kind: StoreKind::KeyValue,
+            changelog: Some(topics::changelog_topic(self.application_id, name)),
             in_memory,
             subtopology: 0,
         });
@@ -199,6 +208,8 @@ impl<'a> Builder<'a, '_> {
             topic: topic.clone(),
             key,
             value,
+            drop_null_keys: true,
+            changes: false,
         };
         let base = at.node_name();
         self.node(
@@ -211,8 +222,8 @@ impl<'a> Builder<'a, '_> {
             topics: vec![topic],
             key,
             value,
-            reset: OffsetReset::Earliest,
-            timestamp: None,
+            options: SourceOptions::default(),
+            changes: false,
         };
         let node = self.node(
             &format!("{base}.repartition-source"),

@@ -1,13 +1,13 @@
 //! Checks of what the schema bounds too (a file read by `worker` never met the schema), and of
 //! everything outside the topology.
 
-use super::graph::{InternalTopicKind, NodeKind, Plan, TopicRef};
+use super::graph::{InternalTopicKind, NodeKind, Plan, SinkTopic, TopicRef};
 use super::spec;
 use crate::limits;
 use crate::path::Path;
 use crate::problem::{Problem, Problems};
 use crate::stream_app::{
-    KafkaSpec, ProcessingGuarantee, StreamApp, StreamAppSpec, Threads, owner_of, quantity_bytes,
+    KafkaSpec, ProcessingGuarantee, StreamApp, StreamAppSpec, Threads, quantity_bytes,
 };
 use crate::topology::Topology;
 
@@ -144,7 +144,7 @@ fn kafka(kafka: &KafkaSpec, problems: &mut Problems) {
     );
     for (name, value) in kafka.properties.iter().take(limits::PROPERTIES) {
         let at = path.key(name);
-        if let Some(owner) = owner_of(name) {
+        if let Some(owner) = kafka.owner_of(name) {
             let message = format!("the engine sets `{name}` itself");
             problems.add(Problem::new(&at, message).help(format!("leave it out: {owner}")));
         }
@@ -248,7 +248,10 @@ fn topic_characters(name: &str) -> bool {
 pub(super) fn topics(plan: &Plan, problems: &mut Problems) {
     for node in &plan.nodes {
         let named: Vec<&str> = match &node.kind {
-            NodeKind::Sink { topic, .. } => vec![topic],
+            NodeKind::Sink {
+                topic: SinkTopic::Fixed(topic),
+                ..
+            } => vec![topic],
             kind => kind
                 .inputs()
                 .into_iter()

@@ -1,11 +1,15 @@
 //! [`describe`]: a plan as text.
 
+mod kind;
+
 use std::fmt::Write;
 
 use super::graph::{
-    Aggregation, Expression, InternalTopicKind, Node, NodeKind, OffsetReset, Plan, Store,
-    Subtopology, TopicRef,
+    Expression, InternalTopicKind, Node, NodeKind, Plan, Store, StoreKind, Subtopology, TopicRef,
+    WindowedKey,
 };
+use crate::duration::duration;
+use kind::describe_kind;
 
 /// A plan for people: subtopologies with their topics, stores and nodes, then the internal topics.
 /// Arrows show where a node's results go.
@@ -13,6 +17,15 @@ pub fn describe(plan: &Plan) -> String {
     let mut text = format!("Application {} (plan {})\n", plan.application_id, plan.hash);
     for subtopology in &plan.subtopologies {
         describe_subtopology(plan, subtopology, &mut text);
+    }
+    for table in &plan.global_tables {
+        if table.id.0 == 0 {
+            text.push_str("\nGlobal tables\n");
+        }
+        let place = if table.in_memory { ", in memory" } else { "" };
+        let (store, topic) = (&table.store, &table.topic);
+        let (key, value) = (table.key, table.value);
+        let _ = writeln!(text, "  {store}: {key} → {value}{place}, from {topic}");
     }
     text.push_str("\nInternal topics\n");
     let width = plan
@@ -77,14 +90,41 @@ fn topics(topics: &[TopicRef]) -> String {
 
 fn describe_store(store: &Store) -> String {
     let Store {
-        name,
-        key,
-        value,
-        changelog,
-        ..
+        name, key, value, ..
     } = store;
+    let kind = match store.kind {
+        StoreKind::KeyValue => String::new(),
+        StoreKind::Versioned {
+            history_retention_ms,
+        } => format!(", versions of {}", duration(history_retention_ms)),
+        StoreKind::Window {
+            size_ms,
+            retention_ms,
+            retain_duplicates,
+        } => {
+            let all = if retain_duplicates {
+                ", all records"
+            } else {
+                ""
+            };
+            let (size, kept) = (duration(size_ms), duration(retention_ms));
+            format!(", windows of {size} kept {kept}{all}")
+        }
+        StoreKind::Session { retention_ms } => {
+            format!(", sessions kept {}", duration(retention_ms))
+        }
+    };
+    let windowed = match store.windowed {
+        None => "",
+        Some(WindowedKey::Time { .. }) => " by window",
+        Some(WindowedKey::Session) => " by session",
+    };
     let place = if store.in_memory { ", in memory" } else { "" };
-    format!("{name}: {key} → {value}{place}, changelog {changelog}")
+    let changelog = match &store.changelog {
+        Some(changelog) => format!(", changelog {changelog}"),
+        None => ", not logged".to_owned(),
+    };
+    format!("{name}: {key}{windowed} → {value}{kind}{place}{changelog}")
 }
 
 /// For a split's child: which records it gets.
@@ -96,113 +136,6 @@ fn branch_label(node: &Node, index: usize) -> String {
         },
         _ => String::new(),
     }
-}
-
-fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
-    match kind {
-        NodeKind::StreamSource { .. } | NodeKind::TableSource { .. } => describe_source(plan, kind),
-        NodeKind::Filter {
-            predicate,
-            negate,
-            table,
-        } => {
-            let name = if *negate { "filterNot" } else { "filter" };
-            format!("{name}{} {}", of_table(*table), one_line(predicate))
-        }
-        NodeKind::Map { key, value, table } => {
-            let key = key.iter().map(|key| format!("key = {}", one_line(key)));
-            let value = value
-                .iter()
-                .map(|value| format!("value = {}", one_line(value)));
-            let parts: Vec<String> = key.chain(value).collect();
-            format!("map{} {}", of_table(*table), parts.join(", "))
-        }
-        NodeKind::Peek { message: None } => "peek".to_owned(),
-        NodeKind::Peek {
-            message: Some(message),
-        } => format!("peek {}", one_line(message)),
-        NodeKind::Merge => "pass on".to_owned(),
-        NodeKind::Split { predicates } => format!("split into {}", predicates.len()),
-        NodeKind::RepartitionSink { topic, key, value } => {
-            format!("repartition to {} ({key} → {value})", topic.name())
-        }
-        NodeKind::Aggregate { store, aggregation } => {
-            format!(
-                "{} in store {}",
-                describe_aggregation(aggregation),
-                plan.store(*store).name
-            )
-        }
-        NodeKind::StreamTableJoin { store, left, value } => {
-            let name = if *left { "left join" } else { "join" };
-            format!(
-                "{name} with store {} to {}",
-                plan.store(*store).name,
-                one_line(value)
-            )
-        }
-        NodeKind::ToTable { store } => format!("table in store {}", plan.store(*store).name),
-        NodeKind::ToStream => "stream of the changes".to_owned(),
-        NodeKind::Sink { topic, key, value } => format!("write to {topic} ({key} → {value})"),
-    }
-}
-
-fn describe_source(plan: &Plan, kind: &NodeKind) -> String {
-    match kind {
-        NodeKind::StreamSource {
-            topics: from,
-            key,
-            value,
-            reset,
-            timestamp,
-        } => {
-            let time = timestamp
-                .as_ref()
-                .map(|time| format!(", time {}", one_line(time)));
-            let (reset, time) = (reset_label(*reset), time.unwrap_or_default());
-            format!(
-                "stream from {} ({key} → {value}{reset}{time})",
-                topics(from)
-            )
-        }
-        NodeKind::TableSource {
-            topic,
-            key,
-            value,
-            reset,
-            store,
-        } => {
-            let (topic, reset) = (topic.name(), reset_label(*reset));
-            let store = &plan.store(*store).name;
-            format!("table from {topic} ({key} → {value}{reset}) in store {store}")
-        }
-        _ => String::new(),
-    }
-}
-
-fn describe_aggregation(aggregation: &Aggregation) -> String {
-    match aggregation {
-        Aggregation::Count => "count".to_owned(),
-        Aggregation::Reduce(update) => format!("reduce {}", one_line(update)),
-        Aggregation::Aggregate { initial, update } => {
-            format!(
-                "aggregate from {} by {}",
-                one_line(initial),
-                one_line(update)
-            )
-        }
-    }
-}
-
-fn reset_label(reset: OffsetReset) -> &'static str {
-    match reset {
-        OffsetReset::Earliest => "",
-        OffsetReset::Latest => ", from latest",
-    }
-}
-
-fn of_table(table: bool) -> &'static str {
-    if table { " of a table" } else { "" }
 }
 
 /// Characters of an expression that are shown.

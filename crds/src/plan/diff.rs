@@ -184,9 +184,9 @@ fn sources(plan: &Plan) -> BTreeMap<String, ()> {
 
 fn repartitions(plan: &Plan) -> BTreeMap<String, (SerdeKind, SerdeKind)> {
     let sinks = plan.nodes.iter().filter_map(|node| match &node.kind {
-        NodeKind::RepartitionSink { topic, key, value } => {
-            Some((topic.name().to_owned(), (*key, *value)))
-        }
+        NodeKind::RepartitionSink {
+            topic, key, value, ..
+        } => Some((topic.name().to_owned(), (*key, *value))),
         _ => None,
     });
     sinks.collect()

@@ -7,10 +7,16 @@
 //! A [`Plan`] needs no cluster; a [`Layout`] is the plan plus the partition counts of its source
 //! topics.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod node;
+mod store;
+mod window;
+mod wiring;
 
-use millrace_expr::Expr;
+use std::collections::BTreeMap;
+
+pub use node::*;
+pub use store::*;
+pub use window::*;
 
 /// Index into [`Plan::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,15 +74,6 @@ impl TopicRef {
     }
 }
 
-/// An expression with the source text it came from.
-#[derive(Clone, Debug)]
-pub struct Expression {
-    /// As the user wrote it.
-    pub source: String,
-    /// Checked and lowered. Variables are in the order documented at the node kind.
-    pub expr: Arc<Expr>,
-}
-
 /// One processor node.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -92,153 +89,32 @@ pub struct Node {
     pub children: Vec<NodeId>,
     /// Subtopology it belongs to.
     pub subtopology: usize,
+    /// Whether the changes it forwards carry the old value: a node below needs it.
+    pub sends_old: bool,
 }
 
-/// What a node does. Streams carry records; tables carry changes (new value, and the old value
-/// wherever a node below needs it, see [`Plan::needs_old_value`]).
-///
-/// Variables of expressions, in slot order: stream and table steps see `key, value, timestamp,
-/// headers, topic` — `key, value` by type, `timestamp` an int (ms), `headers` a map of name to
-/// string, `topic` a string; joins see `key, left, right`; aggregations `key, value, aggregate`.
-#[derive(Clone, Debug)]
-pub enum NodeKind {
-    /// Reads a stream.
-    StreamSource {
-        /// Topics to read, all with the same serdes.
-        topics: Vec<TopicRef>,
-        /// Key format.
-        key: SerdeKind,
-        /// Value format.
-        value: SerdeKind,
-        /// Start without committed offset.
-        reset: OffsetReset,
-        /// Event time in ms, from the record (`key, value, timestamp, headers, topic`); the record's
-        /// own timestamp where absent.
-        timestamp: Option<Expression>,
-    },
-    /// Reads a table: upserts the store, forwards the change. Null keys are dropped.
-    TableSource {
-        /// Topic to read.
-        topic: TopicRef,
-        /// Key format.
-        key: SerdeKind,
-        /// Value format.
-        value: SerdeKind,
-        /// Start without committed offset.
-        reset: OffsetReset,
-        /// Store to upsert.
-        store: StoreId,
-    },
-    /// Keeps records for which the predicate is true. On a table, a value that stops matching
-    /// becomes a tombstone.
-    Filter {
-        /// bool over `key, value, timestamp, headers, topic`.
-        predicate: Expression,
-        /// Keeps those for which it is false instead.
-        negate: bool,
-        /// Whether it filters a table's changes.
-        table: bool,
-    },
-    /// New key and/or new value for each record. On a table only the value may change.
-    Map {
-        /// New key; `None` keeps it.
-        key: Option<Expression>,
-        /// New value; `None` keeps it.
-        value: Option<Expression>,
-        /// Whether it maps a table's changes.
-        table: bool,
-    },
-    /// Logs records at debug level and forwards them unchanged.
-    Peek {
-        /// Text to log; the whole record where absent.
-        message: Option<Expression>,
-    },
-    /// Passes records of several inputs on.
-    Merge,
-    /// Sends each record to the first branch whose predicate is true; child `i` is branch `i`. One
-    /// more child than predicates: the last is the default branch; else unmatched records end here.
-    Split {
-        /// bool, per branch.
-        predicates: Vec<Expression>,
-    },
-    /// Writes records that need another partition to a repartition topic (key by murmur2). The
-    /// other end is a [`NodeKind::StreamSource`] or the group's source in another subtopology.
-    /// Records with a null key are dropped.
-    RepartitionSink {
-        /// The repartition topic.
-        topic: TopicRef,
-        /// Key format.
-        key: SerdeKind,
-        /// Value format.
-        value: SerdeKind,
-    },
-    /// Aggregates a grouped stream. Null key or value: dropped, counted.
-    Aggregate {
-        /// State, by key.
-        store: StoreId,
-        /// What is done with each record.
-        aggregation: Aggregation,
-    },
-    /// Looks each stream record's key up in a table and forwards the joined value.
-    StreamTableJoin {
-        /// The table's store.
-        store: StoreId,
-        /// Left join: forwards also without a match, with `right` null.
-        left: bool,
-        /// `key, left, right` → new value.
-        value: Expression,
-    },
-    /// Turns a stream into a table: upserts the store, forwards the change.
-    ToTable {
-        /// Store to upsert.
-        store: StoreId,
-    },
-    /// Turns a table's changes into a stream of its new values.
-    ToStream,
-    /// Writes to a topic.
-    Sink {
-        /// Topic to write.
-        topic: String,
-        /// Key format.
-        key: SerdeKind,
-        /// Value format.
-        value: SerdeKind,
-    },
-}
+/// Index into [`Plan::global_tables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GlobalTableId(pub usize);
 
-/// What an [`NodeKind::Aggregate`] does with each record.
-#[derive(Clone, Debug)]
-pub enum Aggregation {
-    /// Counts records per key; the value is an int.
-    Count,
-    /// First value as it is, then `key, value, aggregate` → new aggregate.
-    Reduce(Expression),
-    /// Starts from `initial` (no variables), then `key, value, aggregate` → new aggregate.
-    Aggregate {
-        /// The aggregate before the first record.
-        initial: Expression,
-        /// The aggregate after one more record.
-        update: Expression,
-    },
-}
-
-/// A state store.
+/// A table of which every process has all partitions. It belongs to no subtopology and has no
+/// changelog: its topic is read by each process, to the end before any task runs, and on from there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
+pub struct GlobalTable {
     /// Own index.
-    pub id: StoreId,
-    /// Name, as in changelog topic and queries.
-    pub name: String,
+    pub id: GlobalTableId,
+    /// Name of its store; unique among all stores.
+    pub store: String,
+    /// Field path in the StreamApp.
+    pub path: String,
+    /// Topic to read.
+    pub topic: String,
     /// Key format.
     pub key: SerdeKind,
     /// Value format.
     pub value: SerdeKind,
-    /// Changelog topic, full name.
-    pub changelog: String,
-    /// Kept in memory alone (restored whole at each start) instead of RocksDB.
+    /// Kept in memory alone (read whole at each start) instead of RocksDB.
     pub in_memory: bool,
-    /// Subtopology it belongs to.
-    pub subtopology: usize,
 }
 
 /// Nodes that are connected without a topic between them: the unit of which there is one task per
@@ -282,6 +158,8 @@ pub struct InternalTopic {
     /// The subtopology whose partition count it has: of the store, or of the reader of a repartition
     /// topic. `None` for the tasks and dead-letter topics.
     pub subtopology: Option<usize>,
+    /// The partition count that was asked for, instead of the subtopology's.
+    pub partitions: Option<i32>,
 }
 
 /// A checked topology.
@@ -293,6 +171,8 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// All stores.
     pub stores: Vec<Store>,
+    /// All global tables.
+    pub global_tables: Vec<GlobalTable>,
     /// All subtopologies; a task's number is `partition × subtopologies + subtopology`.
     pub subtopologies: Vec<Subtopology>,
     /// All internal topics.

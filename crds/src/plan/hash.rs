@@ -38,7 +38,11 @@ fn agreement(plan: &Plan) -> String {
         .map(|s| {
             format!(
                 "store {} {} {} {} in {}",
-                s.name, s.key, s.value, s.changelog, s.subtopology
+                s.name,
+                s.key,
+                s.value,
+                s.changelog.as_deref().unwrap_or("no-changelog"),
+                s.subtopology
             )
         })
         .collect();
@@ -55,9 +59,9 @@ fn agreement(plan: &Plan) -> String {
         })
         .collect();
     topics.extend(plan.nodes.iter().filter_map(|node| match &node.kind {
-        NodeKind::RepartitionSink { topic, key, value } => {
-            Some(format!("repartition {} {key} {value}", topic.name()))
-        }
+        NodeKind::RepartitionSink {
+            topic, key, value, ..
+        } => Some(format!("repartition {} {key} {value}", topic.name())),
         _ => None,
     }));
     topics.sort_unstable();

@@ -90,10 +90,13 @@ impl Plan {
         upstream: &[BTreeSet<TopicRef>],
         counts: &mut BTreeMap<TopicRef, i32>,
     ) {
-        let mut origins: BTreeMap<&TopicRef, &BTreeSet<TopicRef>> = BTreeMap::new();
+        let mut origins: BTreeMap<&TopicRef, BTreeSet<&TopicRef>> = BTreeMap::new();
         for node in &self.nodes {
-            if let NodeKind::RepartitionSink { topic, .. } = &node.kind {
-                origins.insert(topic, &upstream[node.id.0]);
+            if let Some(topic) = node.kind.repartition() {
+                origins
+                    .entry(topic)
+                    .or_default()
+                    .extend(upstream[node.id.0].iter());
             }
         }
         // Topics that must have one count: those that are joined, and each other one alone.
@@ -120,7 +123,7 @@ impl Plan {
                         let origins = group.iter().filter_map(|topic| origins.get(topic));
                         origins
                             .flat_map(|topics| topics.iter())
-                            .map(of)
+                            .map(|topic| of(topic))
                             .max()
                             .unwrap_or(0)
                     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::graph::{Node, NodeKind, Plan};
+use super::graph::{Node, NodeKind, Plan, SinkTopic, TopicRef};
 
 /// A plan as the text of a Mermaid flowchart: a subgraph per subtopology, topics outside of them,
 /// stores as cylinders.
@@ -30,6 +30,11 @@ pub fn mermaid(plan: &Plan) -> String {
         text.push_str("  end\n");
     }
     let topics = Topics::of(plan);
+    for table in &plan.global_tables {
+        let id = table.id.0;
+        let _ = writeln!(text, "  g{id}[(\"{}\")]", escape(&table.store));
+        let _ = writeln!(text, "  t{} --> g{id}", topics.ids[table.topic.as_str()]);
+    }
     for (name, index) in &topics.ids {
         let _ = writeln!(text, "  t{index}([\"{}\"])", escape(name));
     }
@@ -53,6 +58,9 @@ impl<'a> Topics<'a> {
                 ids.insert(name, 0);
             }
         }
+        for table in &plan.global_tables {
+            ids.insert(&table.topic, 0);
+        }
         for (index, id) in ids.values_mut().enumerate() {
             *id = index;
         }
@@ -63,9 +71,11 @@ impl<'a> Topics<'a> {
 /// The topic a node writes to.
 fn output(node: &Node) -> Option<&str> {
     match &node.kind {
-        NodeKind::Sink { topic, .. } => Some(topic),
-        NodeKind::RepartitionSink { topic, .. } => Some(topic.name()),
-        _ => None,
+        NodeKind::Sink {
+            topic: SinkTopic::Fixed(topic),
+            ..
+        } => Some(topic),
+        kind => kind.repartition().map(TopicRef::name),
     }
 }
 
@@ -80,10 +90,15 @@ fn edges(node: &Node, topics: &Topics<'_>, text: &mut String) {
     if let Some(topic) = output(node) {
         let _ = writeln!(text, "  n{id} --> t{}", topics.ids[topic]);
     }
-    match (node.kind.store(), node.kind.writes_store()) {
-        (Some(store), true) => drop(writeln!(text, "  n{id} -.-> s{}", store.0)),
-        (Some(store), false) => drop(writeln!(text, "  s{} -.-> n{id}", store.0)),
-        (None, _) => {}
+    for (store, writes) in node.kind.stores() {
+        let edge = match writes {
+            true => format!("n{id} -.-> s{}", store.0),
+            false => format!("s{} -.-> n{id}", store.0),
+        };
+        let _ = writeln!(text, "  {edge}");
+    }
+    if let NodeKind::StreamGlobalJoin { table, .. } = &node.kind {
+        let _ = writeln!(text, "  g{} -.-> n{id}", table.0);
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn assign(plan: &mut Plan) {
         for child in &node.children {
             groups.join(node.id.0, child.0);
         }
-        if let Some(store) = node.kind.store() {
+        for (store, _) in node.kind.stores() {
             let user = users[store.0].get_or_insert(node.id);
             groups.join(user.0, node.id.0);
         }
@@ -29,7 +29,7 @@ pub(super) fn assign(plan: &mut Plan) {
                 roots.len() - 1
             });
         plan.nodes[index].subtopology = id;
-        if let Some(store) = plan.nodes[index].kind.store() {
+        for (store, _) in plan.nodes[index].kind.stores() {
             plan.stores[store.0].subtopology = id;
         }
     }
@@ -91,20 +91,21 @@ pub(super) struct Meeting {
 /// merged streams. (Kafka Streams asks only joins for equal partition counts; an aggregate over merged
 /// topics of unequal counts would have one key's value in two places.) `upstream` is [`upstream`]'s.
 pub(super) fn meetings(plan: &Plan, upstream: &[BTreeSet<TopicRef>]) -> Vec<Meeting> {
-    let mut writers: Vec<Option<NodeId>> = vec![None; plan.stores.len()];
-    for node in plan.nodes.iter().filter(|node| node.kind.writes_store()) {
-        if let Some(store) = node.kind.store() {
-            writers[store.0] = Some(node.id);
+    let mut written: Vec<BTreeSet<TopicRef>> = vec![BTreeSet::new(); plan.stores.len()];
+    for node in &plan.nodes {
+        for (store, _) in node.kind.stores().iter().filter(|(_, writes)| *writes) {
+            written[store.0].extend(upstream[node.id.0].iter().cloned());
         }
     }
     let mut found = Vec::new();
     for node in &plan.nodes {
-        let Some(store) = node.kind.store() else {
+        let stores = node.kind.stores();
+        if stores.is_empty() {
             continue;
-        };
+        }
         let mut topics = upstream[node.id.0].clone();
-        if let Some(writer) = writers[store.0] {
-            topics.extend(upstream[writer.0].iter().cloned());
+        for (store, _) in stores {
+            topics.extend(written[store.0].iter().cloned());
         }
         if topics.len() > 1 {
             found.push(Meeting {

@@ -26,7 +26,7 @@ fn account_balances_is_one_subtopology_without_repartitioning() {
     let plan = plan_of("account-balances.yaml");
     assert_eq!(plan.subtopologies.len(), 1);
     assert_eq!(
-        plan.stores[0].changelog,
+        plan.stores[0].changelog.as_deref().unwrap(),
         "account-balances-balances-changelog"
     );
     let counts = BTreeMap::from([("transactions".to_owned(), 3)]);
@@ -40,7 +40,7 @@ fn loan_evaluation_joins_requests_with_the_table_of_balances() {
     let plan = plan_of("loan-evaluation.yaml");
     assert_eq!(plan.subtopologies.len(), 1);
     assert_eq!(
-        plan.stores[0].changelog,
+        plan.stores[0].changelog.as_deref().unwrap(),
         "loan-evaluation-account-balances-table-changelog"
     );
     let copartitioned: Vec<&str> = plan.subtopologies[0].copartitioned[0]
@@ -57,7 +57,7 @@ fn evaluate(expression: &Expression, inputs: &[&str]) -> String {
         .iter()
         .map(|input| json::parse(input.as_bytes(), &arena).unwrap())
         .collect();
-    let result = expression.expr.eval(&values, &arena).unwrap();
+    let result = expression.eval(&values, &arena).unwrap();
     let mut text = Vec::new();
     json::write(&result, &mut text).unwrap();
     String::from_utf8(text).unwrap()

@@ -37,7 +37,7 @@ fn check_invariants(plan: &Plan) {
             assert!(child.0 > index, "nodes are in topological order");
             assert_eq!(plan.node(*child).subtopology, node.subtopology);
         }
-        if let Some(store) = node.kind.store() {
+        for (store, _) in node.kind.stores() {
             assert_eq!(plan.store(store).subtopology, node.subtopology);
         }
     }
@@ -45,8 +45,8 @@ fn check_invariants(plan: &Plan) {
         let writers = plan
             .nodes
             .iter()
-            .filter(|node| node.kind.writes_store() && node.kind.store() == Some(store.id));
-        assert_eq!(writers.count(), 1, "one node writes {}", store.name);
+            .filter(|node| node.kind.stores().contains(&(store.id, true)));
+        assert!(writers.count() > 0, "a node writes {}", store.name);
     }
     let nodes: usize = plan.subtopologies.iter().map(|s| s.nodes.len()).sum();
     assert_eq!(nodes, plan.nodes.len());

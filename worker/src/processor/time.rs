@@ -46,9 +46,11 @@ impl TimestampExtractor {
             timestamp: record.timestamp,
             headers: millrace_kafka::Headers::from_encoded(headers),
             topic: arena.alloc_str(&self.topic),
+            change: None,
+            window: None,
         };
         let variables = super::variables(&record, arena);
-        match self.expression.expr.eval(&variables, arena) {
+        match self.expression.eval(&variables, arena) {
             Ok(Value::Int(time)) if time >= 0 => Ok(time),
             Ok(other) => Err(format!(
                 "the timestamp `{}` gave {other}, not milliseconds since the epoch",

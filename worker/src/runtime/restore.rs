@@ -17,8 +17,8 @@ pub struct StoreToRestore {
     pub key: SerdeKind,
     /// Value format.
     pub value: SerdeKind,
-    /// Changelog topic.
-    pub changelog: Arc<str>,
+    /// Changelog topic; `None` where nothing is logged, and so nothing restored.
+    pub changelog: Option<Arc<str>>,
     /// Whether its rows are in memory alone.
     pub in_memory: bool,
 }
@@ -36,7 +36,7 @@ impl StoreToRestore {
                 name: store.name.as_str().into(),
                 key: store.key,
                 value: store.value,
-                changelog: store.changelog.as_str().into(),
+                changelog: store.changelog.as_deref().map(Arc::from),
                 in_memory: store.in_memory,
             })
             .collect()

@@ -40,6 +40,13 @@ struct Waiting {
     told: bool,
 }
 
+/// A store's changelog when its restore begins.
+struct Changelog {
+    partition: TopicPartition,
+    topic_id: String,
+    watermarks: (i64, i64),
+}
+
 /// Restores tasks, several at a time. Driven by a thread of its own, or step by step by a test.
 pub struct Restorer {
     cluster: Arc<dyn Cluster>,
@@ -202,24 +209,7 @@ impl Restorer {
         &mut self,
         job: &mut RestoreJob,
     ) -> Result<(Option<Arc<TaskDb>>, Vec<String>, bool, Vec<Catching>), EngineError> {
-        let partitions: Vec<_> = job
-            .stores
-            .iter()
-            .map(|store| TopicPartition::new(Arc::clone(&store.changelog), job.task.partition))
-            .collect();
-        let names: Vec<&str> = job.stores.iter().map(|store| &*store.changelog).collect();
-        let topic_ids = self
-            .admin
-            .topics(&names)?
-            .into_iter()
-            .zip(&names)
-            .map(|(info, name)| {
-                info.map(|info| info.id).ok_or_else(|| {
-                    EngineError::Topics(format!("the changelog topic {name} does not exist"))
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let watermarks = self.admin.watermarks(&partitions)?;
+        let changelogs = self.changelogs(job)?;
         // Everything that may have to be tried again comes before the state is taken.
         let (db, open) = match job.state.take() {
             Some(state) => (state.db, Some((state.stores, state.offsets))),
@@ -228,14 +218,14 @@ impl Restorer {
         let mut existed = open.is_some();
         let mut stores = Vec::with_capacity(job.stores.len());
         for (index, spec) in job.stores.iter().enumerate() {
-            let (low, high) = watermarks[index];
+            let changelog = &changelogs[index];
+            let (low, high) = changelog.watermarks;
             existed |= high > low;
             let (committed, start, too_old) = match &open {
                 Some((stores, offsets)) => (stores[index].clone(), Some(offsets[index]), false),
                 None => {
                     let committed = committed_store(spec, db.as_ref())?;
-                    let (start, too_old) =
-                        self.start(spec, &committed, &topic_ids[index], (low, high))?;
+                    let (start, too_old) = self.start(spec, &committed, changelog)?;
                     // A checkpoint at the very beginning is that of a task that never wrote: it may
                     // have ended before it had any offsets to commit.
                     existed |= start.is_some_and(|offset| offset > 0);
@@ -248,28 +238,68 @@ impl Restorer {
             let slot = self.next_slot;
             self.next_slot = self.next_slot.wrapping_add(1);
             let store = KeyValueStore::new(StoreId(index), committed, 0);
-            let partition = partitions[index].clone();
+            let done = spec.changelog.is_none();
             stores.push(Catching {
-                slot,
-                partition,
+                slot: if done { u32::MAX } else { slot },
+                partition: changelog.partition.clone(),
                 store,
                 end: high,
                 next,
                 too_old,
                 rebuild: None,
-                done: false,
+                done,
             });
         }
         let assignments: Vec<_> = stores
             .iter()
+            .filter(|store| !store.done)
             .map(|store| PartitionAssignment {
                 partition: store.partition.clone(),
                 start: StartOffset::At(store.next),
                 slot: store.slot,
             })
             .collect();
-        self.reader()?.assign(&assignments)?;
+        if !assignments.is_empty() {
+            self.reader()?.assign(&assignments)?;
+        }
+        let topic_ids = changelogs.into_iter().map(|log| log.topic_id).collect();
         Ok((db, topic_ids, existed, stores))
+    }
+
+    /// The changelogs of a job's stores, as the log has them now.
+    fn changelogs(&self, job: &RestoreJob) -> Result<Vec<Changelog>, EngineError> {
+        let logged = || {
+            job.stores
+                .iter()
+                .filter_map(|store| store.changelog.as_ref())
+        };
+        let partitions: Vec<_> = logged()
+            .map(|name| TopicPartition::new(Arc::clone(name), job.task.partition))
+            .collect();
+        let names: Vec<&str> = logged().map(|name| &**name).collect();
+        let mut infos = self.admin.topics(&names)?.into_iter();
+        let mut watermarks = self.admin.watermarks(&partitions)?.into_iter();
+        let mut found = Vec::with_capacity(job.stores.len());
+        for store in &job.stores {
+            let Some(name) = &store.changelog else {
+                // Never read: the rows are what the disk has, at the last commit.
+                found.push(Changelog {
+                    partition: TopicPartition::new(Arc::clone(&store.name), job.task.partition),
+                    topic_id: String::new(),
+                    watermarks: (0, 0),
+                });
+                continue;
+            };
+            let info = infos.next().flatten().ok_or_else(|| {
+                EngineError::Topics(format!("the changelog topic {name} does not exist"))
+            })?;
+            found.push(Changelog {
+                partition: TopicPartition::new(Arc::clone(name), job.task.partition),
+                topic_id: info.id,
+                watermarks: watermarks.next().unwrap_or((0, 0)),
+            });
+        }
+        Ok(found)
     }
 
     fn reader(&mut self) -> Result<&mut Box<dyn RecordSource>, EngineError> {
@@ -304,10 +334,10 @@ impl Restorer {
         &mut self,
         spec: &StoreToRestore,
         committed: &CommittedStore,
-        topic_id: &str,
-        (low, high): (i64, i64),
+        changelog: &Changelog,
     ) -> Result<(Option<i64>, bool), EngineError> {
-        let Committed::Rocks(db) = &committed.rows else {
+        let (low, high) = changelog.watermarks;
+        let (Committed::Rocks(db), Some(name)) = (&committed.rows, &spec.changelog) else {
             return Ok((None, false));
         };
         let Some(checkpoint) = db.checkpoint(&spec.name)? else {
@@ -315,7 +345,7 @@ impl Restorer {
             db.clear(&spec.name)?;
             return Ok((None, false));
         };
-        let why = if checkpoint.topic_id != topic_id {
+        let why = if checkpoint.topic_id != changelog.topic_id {
             Some("the changelog topic was deleted and created again")
         } else if checkpoint.offset > high {
             Some("the changelog ends before the checkpoint")
@@ -325,12 +355,12 @@ impl Restorer {
             None
         };
         if let Some(why) = why {
-            tracing::warn!(store = %spec.name, changelog = %spec.changelog, why, "rebuilding state");
+            tracing::warn!(store = %spec.name, changelog = %name, why, "rebuilding state");
             db.clear(&spec.name)?;
             return Ok((None, false));
         }
         let age_ms = self.clock.wall_ms() - checkpoint.committed_at_ms;
-        let too_old = age_ms > self.delete_retention_ms(&spec.changelog)?;
+        let too_old = age_ms > self.delete_retention_ms(name)?;
         Ok((Some(checkpoint.offset), too_old))
     }
 

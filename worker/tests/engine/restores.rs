@@ -171,7 +171,7 @@ fn job() -> RestoreJob {
         name: "rows".into(),
         key: SerdeKind::String,
         value: SerdeKind::String,
-        changelog: CHANGELOG.into(),
+        changelog: Some(CHANGELOG.into()),
         in_memory: false,
     };
     RestoreJob {

@@ -41,7 +41,7 @@ impl<'a> Builder<'a, '_> {
         let scope = flow.aggregate_scope(ty.clone());
         let update = self.expression(&value_path, &step.value, &scope, &ty);
         let (initial, update) = (initial?, update?);
-        let result = update.expr.result_type().clone();
+        let result = update.result_type().clone();
         let store = self.store(
             &step.name,
             &at.path.key("name"),
@@ -122,7 +122,16 @@ impl<'a> Builder<'a, '_> {
         };
         let store = self.store(&step.name, &name_path, formats, step.in_memory)?;
         let ty = flow.value.ty.clone();
-        Some(self.table_of(at, flow, store, ty, NodeKind::ToTable { store }))
+        Some(self.table_of(
+            at,
+            flow,
+            store,
+            ty,
+            NodeKind::ToTable {
+                store,
+                table: false,
+            },
+        ))
     }
 
     /// The records of a grouping, through a repartition topic where their key has changed.

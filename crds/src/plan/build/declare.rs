@@ -5,7 +5,7 @@ use crate::limits;
 use crate::path::Path;
 use crate::plan::check::{check_count, check_topic};
 use crate::plan::flow::{Flow, FlowKind, Format, record_scope};
-use crate::plan::graph::{NodeKind, OffsetReset, SerdeKind, TopicRef};
+use crate::plan::graph::{EventTime, NodeKind, OffsetReset, SerdeKind, SourceOptions, TopicRef};
 use crate::problem::Problem;
 use crate::topology::{SerdeName, Step, Stream, Table, To};
 
@@ -189,11 +189,15 @@ impl<'a> Builder<'a, '_> {
                 .collect(),
             key,
             value,
-            reset: stream
-                .offset_reset
-                .map(OffsetReset::from)
-                .unwrap_or_default(),
-            timestamp,
+            options: SourceOptions {
+                reset: stream
+                    .offset_reset
+                    .map(OffsetReset::from)
+                    .unwrap_or_default(),
+                time: timestamp.map(EventTime::Expression).unwrap_or_default(),
+                ..SourceOptions::default()
+            },
+            changes: false,
         };
         let node = self.node(name, path, None, kind);
         let (key, value) = (Format::read(key), Format::read(value));
@@ -220,10 +224,13 @@ impl<'a> Builder<'a, '_> {
             topic: TopicRef::External(topic.to_owned()),
             key,
             value,
-            reset: table
-                .offset_reset
-                .map(OffsetReset::from)
-                .unwrap_or_default(),
+            options: SourceOptions {
+                reset: table
+                    .offset_reset
+                    .map(OffsetReset::from)
+                    .unwrap_or_default(),
+                ..SourceOptions::default()
+            },
             store,
         };
         let node = self.node(name, path, None, kind);
@@ -410,7 +417,10 @@ impl<'a> Builder<'a, '_> {
         };
         let formats = self.store_formats(&at.path, &flow, store, Default::default())?;
         let id = self.store(store, &at.path, formats, in_memory)?;
-        let kind = NodeKind::ToTable { store: id };
+        let kind = NodeKind::ToTable {
+            store: id,
+            table: true,
+        };
         let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         Some(Flow {
             node,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use millrace_expr::{CompileError, Expr, Scope, Type, compile};
+use millrace_expr::{CompileError, Scope, Type, compile};
 
 use super::Builder;
 use crate::limits;
 use crate::path::Path;
-use crate::plan::graph::Expression;
+use crate::plan::graph::{Code, Expression};
 use crate::problem::Problem;
 
 /// Characters of an expression's line shown around an error.
@@ -32,7 +32,7 @@ impl Builder<'_, '_> {
         match compile(source, scope, expected) {
             Ok(expr) => Some(Expression {
                 source: source.to_owned(),
-                expr: Arc::new(expr),
+                code: Code::Cel(Arc::new(expr)),
             }),
             Err(error) => {
                 self.problems.add(problem(path, &error));
@@ -44,7 +44,7 @@ impl Builder<'_, '_> {
     /// The type of an expression's result before anything is asked of it; `None` where it is refused.
     pub(super) fn type_of(&mut self, path: &Path, source: &str, scope: &Scope) -> Option<Type> {
         let expression = self.expression(path, source, scope, &Type::Any)?;
-        Some(Expr::result_type(&expression.expr).clone())
+        Some(expression.result_type().clone())
     }
 }
 

@@ -30,8 +30,13 @@ impl<'a> Builder<'a, '_> {
         };
         let scope = flow.join_scope(right);
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
-        let ty = value.expr.result_type().clone();
-        let kind = NodeKind::StreamTableJoin { store, left, value };
+        let ty = value.result_type().clone();
+        let kind = NodeKind::StreamTableJoin {
+            store,
+            left,
+            value,
+            grace: None,
+        };
         let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         Some(Flow {
             node,

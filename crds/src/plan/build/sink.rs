@@ -3,7 +3,7 @@
 use super::{At, Builder};
 use crate::plan::check::check_topic;
 use crate::plan::flow::{Flow, FlowKind};
-use crate::plan::graph::NodeKind;
+use crate::plan::graph::{NodeKind, SinkTopic};
 use crate::problem::Problem;
 use crate::topology::{Serdes, To};
 
@@ -31,8 +31,9 @@ impl Builder<'_, '_> {
             parent = self.node(&name, &at.path, Some(parent), NodeKind::ToStream);
         }
         let kind = NodeKind::Sink {
-            topic: to.topic.clone(),
+            topic: SinkTopic::Fixed(to.topic.clone()),
             key,
+            windowed: None,
             value,
         };
         self.node(&at.node_name(), &at.path, Some(parent), kind);

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::path::Path;
 use crate::plan::check::check_count;
 use crate::plan::flow::{Flow, FlowKind, Grouping};
-use crate::plan::graph::NodeKind;
+use crate::plan::graph::{NodeKind, PeekTo};
 use crate::topology::{Map, Serdes, Split, Step};
 
 impl<'a> Builder<'a, '_> {
@@ -186,14 +186,14 @@ impl<'a> Builder<'a, '_> {
         if let Some(key) = &key {
             let ty = key
                 .as_ref()
-                .map_or(Type::Any, |key| key.expr.result_type().clone());
+                .map_or(Type::Any, |key| key.result_type().clone());
             flow.key = flow.key.retyped(ty);
             flow.rekeyed = Some(at.path.clone());
         }
         if let Some(value) = &value {
             let ty = value
                 .as_ref()
-                .map_or(Type::Any, |value| value.expr.result_type().clone());
+                .map_or(Type::Any, |value| value.result_type().clone());
             flow.value = flow.value.retyped(ty);
         }
         let table = matches!(flow.kind, FlowKind::Table { .. });
@@ -213,7 +213,10 @@ impl<'a> Builder<'a, '_> {
         let scope = flow.record_scope();
         let path = at.path.key("message");
         let message = message.and_then(|source| self.expression(&path, source, &scope, &Type::Any));
-        let kind = NodeKind::Peek { message };
+        let kind = NodeKind::Peek {
+            message,
+            to: PeekTo::Debug,
+        };
         let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         Flow { node, ..flow }
     }

@@ -1,0 +1,34 @@
+//! Which table nodes forward old values (Kafka Streams' `enableSendingOldValues`).
+
+use super::graph::{JoinKind, NodeKind, Plan, Side};
+
+/// Marks every node whose changes must carry the old value. Nodes are in topological order, so one
+/// pass from the end is enough.
+pub(super) fn mark(plan: &mut Plan) {
+    for index in (0..plan.nodes.len()).rev() {
+        let sends = plan.nodes[index]
+            .children
+            .iter()
+            .any(|child| wants(&plan.nodes[child.0].kind, plan.nodes[child.0].sends_old));
+        plan.nodes[index].sends_old = sends;
+    }
+}
+
+/// Whether a node wants old values of its parents, given whether it sends them itself.
+fn wants(kind: &NodeKind, sends: bool) -> bool {
+    match kind {
+        NodeKind::TableGroup { .. }
+        | NodeKind::ForeignKeySend { .. }
+        | NodeKind::ForeignKeyChanged { .. } => true,
+        // A side whose rows have results of their own must know whether there was one to delete.
+        NodeKind::TableTableJoin { side, kind, .. } => match (kind, side) {
+            (JoinKind::Outer, _) | (JoinKind::Left, Side::Left) => true,
+            (JoinKind::Inner, _) | (JoinKind::Left, Side::Right) => sends,
+        },
+        NodeKind::Filter { table, .. }
+        | NodeKind::Map { table, .. }
+        | NodeKind::ToTable { table, .. } => *table && sends,
+        NodeKind::Merge | NodeKind::Suppress { .. } => sends,
+        _ => false,
+    }
+}
