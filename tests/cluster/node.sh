@@ -9,6 +9,8 @@
 #   node.sh import FILE… gives images (OCI archives) to the node
 #   node.sh stop NAME    ends one part, such as apiserver
 #   node.sh start NAME   starts it again
+#   node.sh kill-container NAMESPACE POD   kills the first process of a pod's container
+#   node.sh kubeconfig   prints the path of the administrator's kubeconfig
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 source "$cluster_scripts/parts.sh"
@@ -62,6 +64,17 @@ import() {
     ctr -a "$state/containerd.sock" -n k8s.io images import "$archive" >/dev/null ||
       die "could not import $archive; see $state/containerd.log"
   done
+}
+
+kill_container() {
+  local pid
+  pid=$(ctr -a "$state/containerd.sock" -n k8s.io containers ls -q \
+    "labels.\"io.kubernetes.pod.namespace\"==$1,labels.\"io.kubernetes.pod.name\"==$2,labels.\"io.cri-containerd.kind\"==container" |
+    while read -r container; do
+      ctr -a "$state/containerd.sock" -n k8s.io tasks ls | sed -n "s/^$container *\([0-9]*\) *RUNNING$/\1/p"
+    done | head -n 1)
+  [[ -n $pid ]] || die "pod $1/$2 runs no container"
+  kill -9 "$pid"
 }
 
 check() {
@@ -167,9 +180,11 @@ case $command in
     [[ -e $state/pids ]] || trap '(($? == 0)) || failed' EXIT
     up
     ;;
+  kill-container) kill_container "$@" ;;
+  kubeconfig) echo "$KUBECONFIG" ;;
   start | stop)
     bin=$("$cluster_scripts/bin.sh")
     "$command" "$@"
     ;;
-  *) die "usage: node.sh check|up|down|import|start|stop" ;;
+  *) die "usage: node.sh check|up|down|import|start|stop|kill-container|kubeconfig" ;;
 esac

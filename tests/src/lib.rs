@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod broker;
+pub mod cluster;
 pub mod contract;
 pub mod ledger;
 pub mod load;
