@@ -53,3 +53,30 @@ pub const BUFFERED_RECORDS: i32 = 100_000;
 pub const FLUSH_RECORDS: i64 = 100_000_000;
 /// Milliseconds between flushes of a task's state.
 pub const FLUSH_INTERVAL_MS: i64 = 3_600_000;
+
+/// Entries of a map of labels, annotations or node labels.
+pub const LABELS: usize = 50;
+/// Characters of a label's value (Kubernetes' own limit).
+pub const LABEL_LENGTH: usize = 63;
+/// Characters of an annotation's value.
+pub const ANNOTATION_LENGTH: usize = 16384;
+/// Entries of a list of Kubernetes' own objects, such as tolerations.
+pub const CORE_OBJECTS: usize = 50;
+/// Characters of the name of another object, such as a Secret (Kubernetes' own limit).
+pub const OBJECT_NAME_LENGTH: usize = 253;
+/// Characters of a StreamApp's name: pods carry it in labels of 63, with a suffix of up to 11.
+pub const RESOURCE_NAME_LENGTH: usize = 52;
+/// Characters of an image's name.
+pub const IMAGE_LENGTH: usize = 1024;
+/// Secrets that images are pulled with.
+pub const PULL_SECRETS: usize = 10;
+/// Seconds a pod has to end.
+pub const GRACE_PERIOD_SECONDS: i64 = 3600;
+/// Replicas of an internal topic's partitions.
+pub const REPLICATION_FACTOR: i32 = 100;
+/// Conditions of a status.
+pub const CONDITIONS: usize = 16;
+/// Subtopologies of a status; no topology has more, each takes a stream or table of its own.
+pub const SUBTOPOLOGIES: usize = STREAMS + TABLES;
+/// Characters of a text in a status.
+pub const STATUS_TEXT_LENGTH: usize = 1024;

@@ -6,8 +6,12 @@
 
 mod errors;
 mod kafka;
+mod pod;
+mod policy;
 mod quantity;
+mod security;
 mod state;
+mod status;
 mod threads;
 
 use kube::CustomResource;
@@ -16,9 +20,16 @@ use serde::{Deserialize, Serialize};
 
 pub use errors::{ErrorPolicy, ErrorsSpec};
 pub use kafka::KafkaSpec;
-pub(crate) use kafka::owner_of;
+pub(crate) use kafka::{SASL_OWNED, TLS_OWNED};
+pub use pod::{CoreObject, PodOverrides};
+pub use policy::{
+    DeletionSpec, ImagePullPolicy, InternalTopicsSpec, NetworkPolicySpec, PodDisruptionBudgetSpec,
+    Retention, SecretName,
+};
 pub(crate) use quantity::bytes as quantity_bytes;
+pub use security::{CertificateSecret, SaslMechanism, SaslSpec, SecretKey, TlsSpec};
 pub use state::{FlushSpec, StateSpec};
+pub use status::{ConditionType, Reason, StreamAppStatus, SubtopologyStatus};
 pub use threads::Threads;
 
 use crate::limits;
@@ -35,7 +46,70 @@ use crate::topology::{SerdeName, Topology};
     category = "streaming",
     namespaced,
     derive = "PartialEq",
-    doc = "A stream application: a topology of streams and tables over Kafka topics."
+    status = "StreamAppStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether all wanted pods run the accepted topology"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why it is ready or not",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Replicas",
+        type_ = "integer",
+        json_path = ".status.replicas",
+        description = "Pods that exist"
+    ),
+    printcolumn(
+        name = "Ready-Replicas",
+        type_ = "integer",
+        json_path = ".status.readyReplicas",
+        description = "Pods that are restored and at work",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Tasks",
+        type_ = "integer",
+        json_path = ".status.tasks",
+        description = "Tasks of the application"
+    ),
+    printcolumn(
+        name = "Threads",
+        type_ = "integer",
+        json_path = ".status.threads",
+        description = "Stream threads of each pod"
+    ),
+    printcolumn(
+        name = "Lag",
+        type_ = "string",
+        json_path = ".status.lagText",
+        description = "Records not yet processed, or unknown"
+    ),
+    printcolumn(
+        name = "Restoring",
+        type_ = "string",
+        json_path = ".status.restoring",
+        description = "Restore in progress"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since it was created"
+    ),
+    doc = "A stream application: a topology of streams and tables over Kafka topics. A new value of the \
+           annotation `millrace.dev/restart` restarts its pods, one at a time."
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StreamAppSpec {
@@ -48,7 +122,8 @@ pub struct StreamAppSpec {
     pub application_id: Option<String>,
 
     /// Number of pods, 0 to 1000. Default: 1. Tasks (one per partition and subtopology) are divided
-    /// over all their threads; more threads than tasks idle.
+    /// over all their threads; more threads than tasks idle. A change restarts no pod. Leave it out
+    /// where an autoscaler sets it.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = limits::REPLICAS))]
     pub replicas: i32,
@@ -57,6 +132,11 @@ pub struct StreamAppSpec {
     /// 100. Default: `auto`.
     #[serde(default)]
     pub threads: Threads,
+
+    /// Stops the application without losing anything: its pods commit, leave the group and are removed;
+    /// state, topics and offsets are kept. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
 
     /// The Kafka cluster that has all topics of the application.
     pub kafka: KafkaSpec,
@@ -99,6 +179,41 @@ pub struct StreamAppSpec {
 
     /// What the application does.
     pub topology: Topology,
+
+    /// Image of the worker. Default: the one the operator was installed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::IMAGE_LENGTH))]
+    pub image: Option<String>,
+
+    /// When the image is pulled. Default: as Kubernetes does, `Always` for the tag `latest`, else
+    /// `IfNotPresent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
+
+    /// Secrets of the image's registry, at most 10. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::PULL_SECRETS))]
+    pub image_pull_secrets: Vec<SecretName>,
+
+    /// What is changed of the pods.
+    #[serde(default)]
+    pub pod: PodOverrides,
+
+    /// The internal topics.
+    #[serde(default)]
+    pub internal_topics: InternalTopicsSpec,
+
+    /// How many pods may be gone at once for the cluster's upkeep.
+    #[serde(default)]
+    pub pod_disruption_budget: PodDisruptionBudgetSpec,
+
+    /// Who may connect to the pods.
+    #[serde(default)]
+    pub network_policy: NetworkPolicySpec,
+
+    /// What becomes of the application's data when the StreamApp is deleted.
+    #[serde(default)]
+    pub deletion: DeletionSpec,
 }
 
 fn one() -> i32 {

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use serde_name::field_describes;
 pub use serde_name::{OffsetResetName, SerdeName, Serdes};
 pub use step::{
     Aggregate, Branch, Count, Empty, GroupBy, GroupByKey, Join, Map, Peek, Reduce, Split, Step, To,

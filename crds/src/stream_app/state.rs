@@ -3,18 +3,33 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use super::policy::Retention;
+use crate::{limits, rules};
 
 /// Local state of each pod: the stores of its tasks, restored from their changelog topics where the
 /// disk has them not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::state()))]
 pub struct StateSpec {
-    /// Size of each pod's volume: bytes as a whole number with a suffix such as `Gi`. Default: `10Gi`.
+    /// Size of each pod's volume: bytes as a whole number with a suffix such as `Gi`. It can grow, where
+    /// the storage class allows that, and never shrink. Default: `10Gi`.
     #[serde(default = "ten_gibibytes")]
     #[schemars(length(min = 1, max = limits::QUANTITY_LENGTH))]
     #[schemars(regex(pattern = r"^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$"))]
     pub size: String,
+    /// Keeps state on the node (emptyDir, limited to `size`) instead of in a volume: a pod that moves
+    /// restores all of it. Cannot change. Default: false.
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// Storage class of the volumes. Cannot change. Default: the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::OBJECT_NAME_LENGTH))]
+    pub storage_class_name: Option<String>,
+    /// Volumes of pods that fewer `replicas` remove, `Retain` or `Delete`. Kept, they save a restore when
+    /// the pods come back. Those of a suspended application always stay. Default: `Retain`.
+    #[serde(default)]
+    pub when_scaled: Retention,
     /// When committed state goes from memory to disk. What is not on disk at a crash is restored from
     /// the changelog.
     #[serde(default)]
@@ -25,6 +40,9 @@ impl Default for StateSpec {
     fn default() -> Self {
         Self {
             size: ten_gibibytes(),
+            ephemeral: false,
+            storage_class_name: None,
+            when_scaled: Retention::default(),
             flush: FlushSpec::default(),
         }
     }

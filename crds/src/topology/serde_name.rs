@@ -9,7 +9,7 @@ use crate::plan::{OffsetReset, SerdeKind};
 
 /// Leaves the description of an enum to the field that has it: in a CRD's schema, where nothing is
 /// shared, the enum's own would replace the field's.
-fn field_describes(schema: &mut schemars::Schema) {
+pub(crate) fn field_describes(schema: &mut schemars::Schema) {
     schema.remove("description");
 }
 

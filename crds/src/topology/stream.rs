@@ -9,6 +9,7 @@ use crate::limits;
 /// A stream. Exactly one of `topic`, `topics`, `from` and `merge` says where its records come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = crate::rules::stream()))]
 pub struct Stream {
     /// Topic to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

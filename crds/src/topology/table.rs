@@ -10,6 +10,7 @@ use crate::limits;
 /// come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = crate::rules::table()))]
 pub struct Table {
     /// Topic to read: a record replaces the one before with the same key, one without a value deletes
     /// it, one without a key is dropped.

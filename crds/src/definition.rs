@@ -1,0 +1,68 @@
+//! The CustomResourceDefinition: what the types give, in the form the API server likes best.
+//!
+//! kube's derive writes the schema. Two things are said better here:
+//!
+//! - A field that may be left out is not `nullable`: Kubernetes then drops a null before anything looks
+//!   at it, and `has()` in a rule means that there is a value.
+//! - The `oneOf` of an externally tagged enum becomes a rule, whose message names the fields instead of
+//!   "must validate one and only one schema".
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    ValidationRule,
+};
+use kube::CustomResourceExt;
+
+use crate::rules::{self, Rule};
+use crate::stream_app::StreamApp;
+
+/// The CustomResourceDefinition `streamapps.millrace.dev`, as `crdgen` prints and the chart installs
+/// it.
+pub fn definition() -> CustomResourceDefinition {
+    let mut definition = StreamApp::crd();
+    let schemas = definition
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
+    for schema in schemas {
+        tidy(schema);
+        schema.x_kubernetes_validations =
+            Some(rules::resource().into_iter().map(validation).collect());
+    }
+    definition
+}
+
+fn tidy(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    if let Some(alternatives) = schema.one_of.take() {
+        let fields: Vec<String> = alternatives
+            .into_iter()
+            .filter_map(|alternative| alternative.required)
+            .flatten()
+            .collect();
+        let rules = schema.x_kubernetes_validations.get_or_insert_default();
+        rules.push(validation(rules::exactly_one(&fields)));
+    }
+    for property in schema
+        .properties
+        .iter_mut()
+        .flat_map(|all| all.values_mut())
+    {
+        tidy(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        tidy(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
+    }
+}
+
+fn validation(rule: Rule) -> ValidationRule {
+    ValidationRule {
+        rule: rule.rule,
+        message: Some(rule.message),
+        ..ValidationRule::default()
+    }
+}
