@@ -141,6 +141,11 @@ impl GroupConsumer for EmbeddedConsumer {
         self.member.pending.clone()
     }
 
+    /// The division is made when somebody joins.
+    fn has_joined(&self) -> bool {
+        true
+    }
+
     fn acknowledge(&mut self) -> Result<()> {
         let now_ms = self.shared.now_ms();
         let member = &mut self.member;

@@ -38,6 +38,7 @@ pub(crate) struct KafkaConsumer {
     member: Member,
     /// The change that the caller has not acknowledged.
     open: Option<Change>,
+    joined: bool,
     events: Vec<Message>,
 }
 
@@ -65,6 +66,7 @@ impl KafkaConsumer {
             member_signal,
             member,
             open: None,
+            joined: false,
             events: Vec::new(),
         })
     }
@@ -105,6 +107,7 @@ impl KafkaConsumer {
         }
         while let Some(change) = self.member.take_change() {
             let (Change::Assigned(partitions) | Change::Revoked { partitions, .. }) = &change;
+            self.joined |= matches!(change, Change::Assigned(_));
             let empty = partitions.is_empty();
             // What is lost needs no hand-over, so the group is answered at once and the caller told
             // after. It must be at once: librdkafka has forgotten its member id, goes on sending
@@ -194,6 +197,10 @@ impl GroupConsumer for KafkaConsumer {
                 lost: false,
             } => Rebalance::Revoked(partitions),
         })
+    }
+
+    fn has_joined(&self) -> bool {
+        self.joined
     }
 
     fn acknowledge(&mut self) -> Result<()> {

@@ -157,6 +157,10 @@ pub trait GroupConsumer: RecordSource {
     /// The oldest membership change not yet acknowledged; the same one until acknowledged.
     fn rebalance(&mut self) -> Option<Rebalance>;
 
+    /// Whether the group has told this member its share since it joined. The share may be nothing,
+    /// which is no [`GroupConsumer::rebalance`]; and more may come when others have given it up.
+    fn has_joined(&self) -> bool;
+
     /// Tells the group that the caller has acted on [`GroupConsumer::rebalance`]'s change. Revoked
     /// tasks may start elsewhere from here on.
     fn acknowledge(&mut self) -> Result<()>;

@@ -1,6 +1,19 @@
 //! One application in one process: its topics, its stream threads, their end.
+//!
+//! ```text
+//!   App ── thread `<id>-app`: Supervisor ──► stream threads, each with a restore thread
+//!    │            ▲                     └──► housekeeping
+//!    │            └── RuntimeFile: how many threads are wanted, as of now
+//!    └── AppShared: phase, what the threads publish; for HTTP
+//! ```
 
-use std::panic::AssertUnwindSafe;
+mod runtime_file;
+mod stream_threads;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,13 +24,10 @@ use millrace_kafka::{Admin, Cluster};
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::error::EngineError;
-use crate::runtime::housekeeping;
-use crate::runtime::restore_thread::RestoreThread;
-use crate::runtime::restorer::Restorer;
-use crate::runtime::thread::{StreamThread, ThreadContext};
-use crate::state::{StateDirectory, StateMemory};
+use crate::state::StateMemory;
 use crate::status::ThreadStatus;
-use crate::topics::{self, Topics};
+use crate::topics::InternalTopics;
+use supervisor::Supervisor;
 
 /// What an application is made from.
 pub struct AppOptions {
@@ -31,15 +41,25 @@ pub struct AppOptions {
     pub clock: Arc<dyn Clock>,
     /// Memory of RocksDB, shared by all applications of the process.
     pub memory: StateMemory,
+    /// Who makes internal topics that are missing.
+    pub internal_topics: InternalTopics,
+    /// Directory of the runtime settings
+    /// ([`RUNTIME_FILE`](millrace_crds::worker_api::RUNTIME_FILE)); `None`: replicas and threads are
+    /// the StreamApp's for as long as it runs.
+    pub runtime_dir: Option<PathBuf>,
 }
 
 /// Where an application is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Waits for topics or for the broker; the text says for what.
+    /// Waits for topics, for the broker or for its settings; the text says for what.
     Waiting(String),
     /// Its threads run.
     Running,
+    /// Nothing is to run here, the text says why: its threads commit, close and leave the group.
+    Draining(String),
+    /// Nothing runs here, the text says why, and the group knows of no member here.
+    Drained(String),
     /// Ended, as asked.
     Stopped,
     /// Ended by an error.
@@ -58,7 +78,6 @@ pub struct AppShared {
     threads: Mutex<Vec<Arc<ThreadStatus>>>,
     layout: Mutex<Option<Arc<millrace_crds::plan::Layout>>>,
     stop: AtomicBool,
-    leave: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -87,15 +106,28 @@ impl AppShared {
     }
 
     fn set_phase(&self, phase: Phase) {
-        if let Phase::Waiting(what) = &phase
-            && *lock(&self.phase) != phase
-        {
-            tracing::info!(application = %self.plan.application_id, "waiting for {what}");
+        let mut now = lock(&self.phase);
+        if *now == phase {
+            return;
         }
-        *lock(&self.phase) = phase;
+        let application = &self.plan.application_id;
+        match &phase {
+            Phase::Waiting(what) => tracing::info!(application, "waiting for {what}"),
+            Phase::Running => tracing::info!(application, "running"),
+            Phase::Draining(why) => tracing::info!(application, why, "draining"),
+            Phase::Drained(why) => tracing::info!(application, why, "drained"),
+            // The process's end, and errors, are told where they come up.
+            Phase::Stopped | Phase::Failed(_) => {}
+        }
+        *now = phase;
     }
 
+    /// Ends the application by an error; the first one is the reason.
     fn fail(&self, error: &EngineError) {
+        self.stop.store(true, Ordering::Release);
+        if matches!(self.phase(), Phase::Failed(_)) {
+            return;
+        }
         tracing::error!(
             application = %self.plan.application_id,
             reason = error.reason(),
@@ -103,7 +135,6 @@ impl AppShared {
             "application failed"
         );
         self.set_phase(Phase::Failed(error.to_string()));
-        self.stop.store(true, Ordering::Release);
     }
 }
 
@@ -124,13 +155,12 @@ impl App {
             threads: Mutex::default(),
             layout: Mutex::default(),
             stop: AtomicBool::new(false),
-            leave: AtomicBool::new(false),
         });
         let in_thread = Arc::clone(&shared);
         let main = std::thread::Builder::new()
             .name(format!("{}-app", options.plan.application_id))
             .spawn(move || {
-                let result = run(&options, &in_thread);
+                let result = Supervisor::new(&options, &in_thread).run();
                 match &result {
                     Ok(()) => in_thread.set_phase(Phase::Stopped),
                     Err(error) => in_thread.fail(error),
@@ -149,9 +179,9 @@ impl App {
         Arc::clone(&self.shared)
     }
 
-    /// Asks the application to end: finish, commit, flush. `leave`: its tasks go to others at once.
-    pub fn stop(&self, leave: bool) {
-        self.shared.leave.store(leave, Ordering::Release);
+    /// Asks the application to end: finish, commit, flush. Its members stay in the group until the
+    /// session timeout, so that one that comes back finds its tasks; to leave it, drain first.
+    pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
     }
 
@@ -180,111 +210,4 @@ fn panicked(thread: &str, panic: &(dyn std::any::Any + Send)) -> EngineError {
         thread: thread.to_owned(),
         message: message.to_owned(),
     }
-}
-
-fn run(options: &AppOptions, shared: &Arc<AppShared>) -> Result<(), EngineError> {
-    let engine = &options.config.engine;
-    let found = topics::prepare(
-        shared.admin.as_ref(),
-        &options.plan,
-        &engine.dead_letter_topic,
-        engine.replication_factor,
-        options.config.record_bytes_max(),
-        &shared.stop,
-        &|what| shared.set_phase(Phase::Waiting(what.to_owned())),
-    )?;
-    let Some(Topics {
-        layout,
-        out,
-        limits,
-    }) = found
-    else {
-        return Ok(());
-    };
-    let directory = StateDirectory::open(&engine.state_dir, &engine.application_id)?;
-    let _locked = directory.lock_application()?;
-    let tasks = layout.tasks().count();
-    let layout = Arc::new(layout);
-    *lock(&shared.layout) = Some(Arc::clone(&layout));
-    let context = ThreadContext {
-        config: Arc::new(engine.clone()),
-        plan: Arc::clone(&options.plan),
-        layout,
-        topics: Arc::new(out),
-        limits: Arc::new(limits),
-        cluster: Arc::clone(&options.cluster),
-        clock: Arc::clone(&options.clock),
-    };
-    let count = options.config.thread_count(tasks);
-    tracing::info!(
-        application = %engine.application_id,
-        tasks,
-        threads = count,
-        plan = %options.plan.hash,
-        "application starts"
-    );
-    let handles = start_threads(count, &context, options, &directory, shared)?;
-    shared.set_phase(Phase::Running);
-    let housekeeping = housekeeping::start(Arc::clone(shared), directory)?;
-    let mut result = Ok(());
-    for (name, handle) in handles {
-        let ended = handle
-            .join()
-            .unwrap_or_else(|panic| Err(panicked(&name, panic.as_ref())));
-        result = result.and(ended);
-    }
-    // It ends with the threads: both watch the same flag, set by now.
-    shared.stop.store(true, Ordering::Release);
-    let _panicked = housekeeping.join();
-    result
-}
-
-type ThreadHandles = Vec<(String, JoinHandle<Result<(), EngineError>>)>;
-
-fn start_threads(
-    count: usize,
-    context: &ThreadContext,
-    options: &AppOptions,
-    directory: &StateDirectory,
-    shared: &Arc<AppShared>,
-) -> Result<ThreadHandles, EngineError> {
-    let mut handles = Vec::with_capacity(count);
-    for index in 0..u32::try_from(count).unwrap_or(u32::MAX) {
-        let name = format!("{}-{index}", context.config.application_id);
-        let restorer = Restorer::new(
-            Arc::clone(&options.cluster),
-            &format!("{name}-restore"),
-            directory.clone(),
-            options.memory.clone(),
-            Arc::clone(&options.clock),
-        )?;
-        let restores = Box::new(RestoreThread::start(&name, restorer)?);
-        let status = Arc::new(ThreadStatus::new(name.clone()));
-        lock(&shared.threads).push(Arc::clone(&status));
-        let thread = StreamThread::new(context.clone(), index, restores, Arc::clone(&status));
-        let shared = Arc::clone(shared);
-        let handle = std::thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || run_thread(thread, &shared, &status))
-            .map_err(|error| EngineError::Thread(format!("start a stream thread: {error}")))?;
-        handles.push((name, handle));
-    }
-    Ok(handles)
-}
-
-/// Runs a stream thread to its end. One that fails, or panics, ends the application: the others
-/// commit and close, and the process's exit code tells.
-fn run_thread(
-    mut thread: StreamThread,
-    shared: &AppShared,
-    status: &ThreadStatus,
-) -> Result<(), EngineError> {
-    let run =
-        std::panic::catch_unwind(AssertUnwindSafe(|| thread.run(&shared.stop, &shared.leave)));
-    let result = run.unwrap_or_else(|panic| Err(panicked(&status.name, panic.as_ref())));
-    status.ended(result.as_ref().err().map(ToString::to_string));
-    if let Err(error) = &result {
-        shared.fail(error);
-    }
-    result
 }

@@ -120,6 +120,8 @@ fn not_ready(app: &AppShared) -> Option<String> {
     match app.phase() {
         Phase::Waiting(what) => return Some(format!("{name} waits for {what}")),
         Phase::Failed(message) => return Some(format!("{name} failed: {message}")),
+        Phase::Draining(why) => return Some(format!("{name} drains: {why}")),
+        Phase::Drained(why) => return Some(format!("{name} is drained: {why}")),
         Phase::Stopped => return Some(format!("{name} has stopped")),
         Phase::Running => {}
     }

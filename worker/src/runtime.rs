@@ -8,6 +8,7 @@
 
 mod catching;
 pub mod commit;
+pub mod ending;
 pub mod housekeeping;
 pub mod membership;
 pub mod restore;

@@ -21,7 +21,7 @@ pub mod store;
 
 pub use checkpoint::Checkpoint;
 pub use db::TaskDb;
-pub use directory::StateDirectory;
+pub use directory::{ApplicationLock, StateDirectory};
 pub use memory::StateMemory;
 pub use store::{KeyValueStore, Row};
 

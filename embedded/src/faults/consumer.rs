@@ -152,6 +152,10 @@ impl GroupConsumer for FaultyConsumer {
         }
     }
 
+    fn has_joined(&self) -> bool {
+        self.inner.as_ref().is_some_and(|inner| inner.has_joined())
+    }
+
     fn acknowledge(&mut self) -> Result<()> {
         let Some(inner) = &mut self.inner else {
             self.inner = Some(self.cluster.consumer(&self.options)?);

@@ -13,7 +13,7 @@ use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
 use millrace_worker::http::topics;
 use millrace_worker::state::StateMemory;
-use millrace_worker::topics::external_topics;
+use millrace_worker::topics::{InternalTopics, external_topics};
 
 use super::input::{self, Overrides, Planned};
 use super::service;
@@ -106,6 +106,8 @@ pub(super) fn dev(args: &DevArgs) -> Result<(), String> {
                 cluster: Arc::new(cluster.clone()),
                 clock: Arc::new(SystemClock),
                 memory: memory.clone(),
+                internal_topics: InternalTopics::Create,
+                runtime_dir: None,
             }
         })
         .collect();

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use millrace_crds::worker_api::env;
 use millrace_kafka::{KafkaCluster, KafkaConfig};
 use millrace_worker::app::AppOptions;
 use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
 use millrace_worker::state::StateMemory;
+use millrace_worker::topics::InternalTopics;
 
 use super::input::{self, Overrides, Planned};
 use super::service;
@@ -19,7 +21,7 @@ use super::service;
 #[derive(Args)]
 pub(super) struct RunArgs {
     /// File with the StreamApp.
-    #[arg(long, short, env = "STREAM_APP_FILE", value_name = "FILE")]
+    #[arg(long, short, env = env::STREAM_APP_FILE, value_name = "FILE")]
     file: PathBuf,
     /// Name of the StreamApp, where the file has several.
     #[arg(long, env = "STREAM_APP_NAME", value_name = "NAME")]
@@ -29,23 +31,50 @@ pub(super) struct RunArgs {
     /// state.dir: directory of the local state. One worker per directory.
     #[arg(
         long,
-        env = "STATE_DIR",
+        env = env::STATE_DIR,
         value_name = "DIR",
         default_value = "/tmp/millrace"
     )]
     state_dir: PathBuf,
     /// Number of this worker among its peers, from 0. Default: the number at the end of HOSTNAME (as
     /// in a StatefulSet), else 0. Two workers of one application must not have the same.
-    #[arg(long, env = "MILLRACE_ORDINAL", value_name = "NUMBER")]
+    #[arg(long, env = env::ORDINAL, value_name = "NUMBER")]
     ordinal: Option<u32>,
+    /// Directory with the file runtime.json, `{"replicas": 3, "threads": 2}`, which may change while
+    /// the worker runs: it starts and ends stream threads, and one whose number is not below
+    /// `replicas` commits, leaves the group and waits. Without it replicas and threads are the
+    /// StreamApp's.
+    #[arg(long, env = env::RUNTIME_DIR, value_name = "DIR")]
+    runtime_dir: Option<PathBuf>,
+    /// Missing internal topics are created, or waited for until the operator has created them.
+    #[arg(long, env = env::INTERNAL_TOPICS, value_enum, default_value = "create")]
+    internal_topics: InternalTopicsArg,
     /// Address for health, status, metrics and stores.
     #[arg(
         long,
-        env = "MILLRACE_HTTP",
+        env = env::HTTP,
         value_name = "ADDRESS",
         default_value = "127.0.0.1:8080"
     )]
     http: SocketAddr,
+}
+
+/// Who makes missing internal topics.
+#[derive(Clone, Copy, ValueEnum)]
+enum InternalTopicsArg {
+    /// This worker.
+    Create,
+    /// The operator: they are waited for.
+    Check,
+}
+
+impl From<InternalTopicsArg> for InternalTopics {
+    fn from(arg: InternalTopicsArg) -> Self {
+        match arg {
+            InternalTopicsArg::Create => Self::Create,
+            InternalTopicsArg::Check => Self::Check,
+        }
+    }
 }
 
 fn ordinal(given: Option<u32>, hostname: Option<&str>) -> u32 {
@@ -95,6 +124,8 @@ pub(super) fn run(args: &RunArgs) -> Result<(), String> {
         cluster: Arc::new(cluster),
         clock: Arc::new(SystemClock),
         memory: StateMemory::new(None),
+        internal_topics: args.internal_topics.into(),
+        runtime_dir: args.runtime_dir.clone(),
     };
     service::serve(vec![options], args.http, Router::new(), |_| {})
 }

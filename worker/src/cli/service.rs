@@ -68,7 +68,7 @@ async fn any_finished(apps: &[App]) {
 
 /// Ends all applications within the grace period; the error is the first that failed.
 async fn finish(apps: Vec<App>) -> Result<(), String> {
-    apps.iter().for_each(|app| app.stop(false));
+    apps.iter().for_each(App::stop);
     let began = Instant::now();
     while !apps.iter().all(App::is_finished) {
         if began.elapsed() >= GRACE {

@@ -1,4 +1,4 @@
-//! `/status`: what runs here and how far it is.
+//! `/status`: what runs here and how far it is, as [`WorkerStatus`].
 
 use std::collections::HashMap;
 use std::sync::mpsc::channel;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::Response;
+use millrace_crds::worker_api::{self as api, WorkerPhase, WorkerStatus};
 use millrace_kafka::TopicPartition;
-use serde::Serialize;
 
 use super::{HttpState, json_text};
 use crate::app::{AppShared, Phase};
-use crate::status::{InputSnapshot, TaskSnapshot};
+use crate::status::{InputSnapshot, TaskSnapshot, TaskState, ThreadStatus};
 
 /// Watermarks are asked for at most this often, however often status and metrics are read.
 const LAG_AGE_MAX: Duration = Duration::from_secs(1);
@@ -116,85 +116,36 @@ fn look_up(app: &AppShared) -> HashMap<TopicPartition, i64> {
     lags
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StatusBody {
-    applications: Vec<AppBody>,
+/// The sum, if all are known.
+fn sum(lags: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    lags.sum()
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AppBody {
-    application_id: String,
-    phase: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-    plan: String,
-    /// Records behind, over all inputs here; null when unknown.
-    lag: Option<i64>,
-    threads: Vec<ThreadBody>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ThreadBody {
-    name: String,
-    commits: u64,
-    processed: u64,
-    restored: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    tasks: Vec<TaskBody>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TaskBody {
-    id: String,
-    state: &'static str,
-    inputs: Vec<InputBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    restore: Option<RestoreBody>,
-    stores: Vec<String>,
-    processed: u64,
-    dropped: u64,
-    failed: u64,
-    stream_time: i64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InputBody {
-    topic: String,
-    partition: i32,
-    position: i64,
-    lag: Option<i64>,
-    buffered: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RestoreBody {
-    restored: u64,
-    total: u64,
-}
-
-fn task_body(task: &TaskSnapshot, lags: &Lags) -> TaskBody {
-    TaskBody {
+fn task_status(task: &TaskSnapshot, lags: &Lags) -> api::TaskStatus {
+    let inputs: Vec<api::InputStatus> = task
+        .inputs
+        .iter()
+        .map(|input| api::InputStatus {
+            topic: input.partition.topic.to_string(),
+            partition: input.partition.partition,
+            position: input.position,
+            lag: lags.get(&input.partition).copied(),
+            buffered: input.buffered,
+        })
+        .collect();
+    // What a task that does not run yet is behind is not known: its inputs are not.
+    let running = task.state == TaskState::Running;
+    let lag = sum(inputs.iter().map(|input| input.lag)).filter(|_| running);
+    api::TaskStatus {
         id: task.id.to_string(),
-        state: task.state.name(),
-        inputs: task
-            .inputs
-            .iter()
-            .map(|input| InputBody {
-                topic: input.partition.topic.to_string(),
-                partition: input.partition.partition,
-                position: input.position,
-                lag: lags.get(&input.partition).copied(),
-                buffered: input.buffered,
-            })
-            .collect(),
-        restore: task.restore.as_ref().map(|progress| RestoreBody {
+        state: match task.state {
+            TaskState::Restoring => api::TaskState::Restoring,
+            TaskState::Starting => api::TaskState::Starting,
+            TaskState::Running => api::TaskState::Running,
+        },
+        lag,
+        inputs,
+        restore: task.restore.as_ref().map(|progress| api::RestoreStatus {
             restored: progress.restored(),
             total: progress.total(),
         }),
@@ -210,44 +161,43 @@ fn task_body(task: &TaskSnapshot, lags: &Lags) -> TaskBody {
     }
 }
 
-fn app_body(app: &AppShared, lags: &Lags) -> AppBody {
+fn thread_status(thread: &ThreadStatus, lags: &Lags) -> api::ThreadStatus {
+    let snapshot = thread.snapshot();
+    api::ThreadStatus {
+        name: thread.name.clone(),
+        commits: thread.commits().0,
+        processed: thread.processed(),
+        restored: thread.restored(),
+        error: snapshot.error.clone(),
+        tasks: snapshot
+            .tasks
+            .iter()
+            .map(|task| task_status(task, lags))
+            .collect(),
+    }
+}
+
+fn application_status(app: &AppShared, lags: &Lags) -> api::ApplicationStatus {
     let (phase, message) = match app.phase() {
-        Phase::Waiting(what) => ("waiting", Some(what)),
-        Phase::Running => ("running", None),
-        Phase::Stopped => ("stopped", None),
-        Phase::Failed(message) => ("failed", Some(message)),
+        Phase::Waiting(what) => (WorkerPhase::Waiting, Some(what)),
+        Phase::Running => (WorkerPhase::Running, None),
+        Phase::Draining(why) => (WorkerPhase::Draining, Some(why)),
+        Phase::Drained(why) => (WorkerPhase::Drained, Some(why)),
+        Phase::Stopped => (WorkerPhase::Stopped, None),
+        Phase::Failed(message) => (WorkerPhase::Failed, Some(message)),
     };
-    let threads: Vec<ThreadBody> = app
+    let threads: Vec<api::ThreadStatus> = app
         .threads()
         .iter()
-        .map(|thread| {
-            let snapshot = thread.snapshot();
-            ThreadBody {
-                name: thread.name.clone(),
-                commits: thread.commits().0,
-                processed: thread.processed(),
-                restored: thread.restored(),
-                error: snapshot.error.clone(),
-                tasks: snapshot
-                    .tasks
-                    .iter()
-                    .map(|task| task_body(task, lags))
-                    .collect(),
-            }
-        })
+        .map(|thread| thread_status(thread, lags))
         .collect();
-    let inputs = threads
-        .iter()
-        .flat_map(|thread| &thread.tasks)
-        .flat_map(|task| &task.inputs);
-    let lag = inputs.map(|input| input.lag).sum();
-    let application_id = app.plan.application_id.clone();
-    AppBody {
-        application_id,
+    let tasks = threads.iter().flat_map(|thread| &thread.tasks);
+    api::ApplicationStatus {
+        application_id: app.plan.application_id.clone(),
         phase,
         message,
         plan: app.plan.hash.clone(),
-        lag,
+        lag: sum(tasks.map(|task| task.lag)),
         threads,
     }
 }
@@ -258,9 +208,9 @@ pub(super) async fn get_status(State(state): State<HttpState>) -> Response {
         let applications = state
             .apps
             .iter()
-            .map(|app| app_body(app, &state.lags.get(app)))
+            .map(|app| application_status(app, &state.lags.get(app)))
             .collect();
-        serde_json::to_string(&StatusBody { applications }).unwrap_or_default()
+        serde_json::to_string(&WorkerStatus { applications }).unwrap_or_default()
     });
     json_text(body.await.unwrap_or_default())
 }

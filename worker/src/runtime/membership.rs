@@ -28,7 +28,6 @@ impl StreamThread {
             if let Some(consumer) = &mut self.consumer {
                 consumer.acknowledge()?;
             }
-            self.status.set_joined();
             self.publish(true);
         }
         Ok(())

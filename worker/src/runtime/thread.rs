@@ -4,13 +4,13 @@
 //! There is no lock and no allocation per record on this path.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use millrace_crds::plan::{Layout, Plan};
 use millrace_kafka::{Cluster, ConsumerOptions, ErrorKind, GroupConsumer};
 
 use super::commit::in_doubt;
+use super::ending::{End, Ending};
 use super::restore::{RestoreJob, Restored};
 use super::tasks::{Running, Tasks};
 use crate::clock::Clock;
@@ -40,6 +40,9 @@ const RECOVERIES_FORGOTTEN: Duration = Duration::from_secs(300);
 /// Wait before trying again what the log did not answer: the first and the longest.
 const RETRY_WAIT_FIRST: Duration = Duration::from_millis(50);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A member that the group gave nothing is settled after this long: what the others have to give up
+/// first has come by then (a second rebalance of a few hundred ms).
+const NOTHING_COMES: Duration = Duration::from_secs(2);
 /// How often the status is published.
 const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -83,6 +86,8 @@ pub struct StreamThread {
     pub(super) last_commit: Instant,
     last_poll: Instant,
     last_status: Instant,
+    /// Since when the thread is a member without tasks.
+    without_tasks: Option<Instant>,
     /// Whether the last round processed anything.
     progressed: bool,
     pub(super) recoveries: u32,
@@ -114,6 +119,7 @@ impl StreamThread {
             last_commit: now,
             last_poll: now,
             last_status: now,
+            without_tasks: None,
             progressed: false,
             recoveries: 0,
             last_recovery: now,
@@ -128,13 +134,15 @@ impl StreamThread {
         format!("{:05}-{:03}", self.context.config.ordinal, self.index)
     }
 
-    /// Runs until told to stop, or until an error that nothing here can mend. Closes cleanly in the
+    /// Runs until told to end, or until an error that nothing here can mend. Closes cleanly in the
     /// first case: commits, flushes, leaves the group if asked to.
-    pub fn run(&mut self, stop: &AtomicBool, leave: &AtomicBool) -> Result<(), EngineError> {
-        while !stop.load(Ordering::Acquire) {
+    pub fn run(&mut self, ending: &Ending) -> Result<(), EngineError> {
+        loop {
+            if let Some(end) = ending.asked() {
+                return self.close(end == End::Leave);
+            }
             self.run_once(IDLE_POLL)?;
         }
-        self.close(leave.load(Ordering::Acquire))
     }
 
     /// One round. Errors that can be mended are, or are tried again in a later round; what comes out
@@ -314,10 +322,28 @@ impl StreamThread {
         let time = self.context.clock.monotonic();
         if now || time.duration_since(self.last_status) >= STATUS_INTERVAL {
             self.last_status = time;
+            self.note_joined(time);
             self.status.publish(
                 &self.tasks,
                 self.collector.as_ref().map_or(0, Collector::sent),
             );
+        }
+    }
+
+    /// Notes when the group has told the thread which tasks it has: at the first one, or when none
+    /// has come for a while.
+    fn note_joined(&mut self, now: Instant) {
+        let member = self
+            .consumer
+            .as_ref()
+            .is_some_and(|consumer| consumer.has_joined());
+        if self.status.joined() || !member {
+            self.without_tasks = None;
+            return;
+        }
+        let since = *self.without_tasks.get_or_insert(now);
+        if !self.tasks.is_empty() || now.duration_since(since) >= NOTHING_COMES {
+            self.status.set_joined();
         }
     }
 }

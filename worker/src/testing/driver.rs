@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millrace_crds::plan::Plan;
@@ -18,7 +17,7 @@ use crate::error::EngineError;
 use crate::runtime::thread::ThreadContext;
 use crate::state::{Row, StateDirectory, StateError, StateMemory};
 use crate::status::TaskSnapshot;
-use crate::topics::{self, external_topics};
+use crate::topics::{self, InternalTopics, Looked, TopicsWanted, external_topics};
 
 /// Memory that RocksDB's cache is sized from, in bytes: small, because tests run many databases.
 const MEMORY_LIMIT_BYTES: u64 = 64 << 20;
@@ -105,17 +104,15 @@ impl TopologyDriver {
         let admin = cluster.admin()?;
         admin.create_topics(&specs)?;
         let engine = Arc::new(config.engine.clone());
-        let found = topics::prepare(
-            admin.as_ref(),
-            &plan,
-            &engine.dead_letter_topic,
-            engine.replication_factor,
-            config.record_bytes_max(),
-            &AtomicBool::new(false),
-            &|_| {},
-        )?;
-        let Some(found) = found else {
-            return Err(EngineError::Topics("topics could not be prepared".to_owned()).into());
+        let wanted = TopicsWanted {
+            dead_letter_topic: &engine.dead_letter_topic,
+            internal: InternalTopics::Create,
+            replication_factor: engine.replication_factor,
+            record_bytes_max: config.record_bytes_max(),
+        };
+        let found = match topics::look(admin.as_ref(), &plan, &wanted)? {
+            Looked::Found(found) => found,
+            Looked::Missing(what) => return Err(EngineError::Topics(what).into()),
         };
         let context = ThreadContext {
             config: engine,

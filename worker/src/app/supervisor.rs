@@ -1,0 +1,198 @@
+//! [`Supervisor`]: brings the threads of an application to what is wanted, and keeps them there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::runtime_file::{RuntimeFile, Wanted};
+use super::stream_threads::StreamThreads;
+use super::{AppOptions, AppShared, Phase, lock};
+use crate::error::EngineError;
+use crate::runtime::ending::End;
+use crate::runtime::housekeeping;
+use crate::runtime::thread::ThreadContext;
+use crate::state::{ApplicationLock, StateDirectory};
+use crate::topics::{self, Looked, Topics, TopicsWanted};
+
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(50);
+/// Between two looks for a missing topic or an absent broker.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What all stream threads are made from, once the topics are there.
+struct Prepared {
+    context: ThreadContext,
+    tasks: usize,
+}
+
+/// The state directory, this process's alone from the first thread on until the end.
+struct State {
+    directory: StateDirectory,
+    _locked: ApplicationLock,
+    housekeeping: JoinHandle<()>,
+}
+
+/// Runs an application: on a thread of its own, until told to stop or until something fails.
+pub(super) struct Supervisor<'a> {
+    options: &'a AppOptions,
+    shared: &'a Arc<AppShared>,
+    file: Option<RuntimeFile>,
+    threads: StreamThreads,
+    prepared: Option<Prepared>,
+    looked_for_topics: Option<Instant>,
+    state: Option<State>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Nothing runs yet.
+    pub(super) fn new(options: &'a AppOptions, shared: &'a Arc<AppShared>) -> Self {
+        let ordinal = options.config.engine.ordinal;
+        let directory = options.runtime_dir.as_deref();
+        Self {
+            options,
+            shared,
+            file: directory.map(|directory| RuntimeFile::new(directory, ordinal)),
+            threads: StreamThreads::new(shared),
+            prepared: None,
+            looked_for_topics: None,
+            state: None,
+        }
+    }
+
+    /// Runs to the end; the error is the first that ended something.
+    pub(super) fn run(mut self) -> Result<(), EngineError> {
+        let mut result = Ok(());
+        while result.is_ok() && !self.shared.is_stopping() {
+            result = self.round();
+            std::thread::sleep(ROUND);
+        }
+        let result = self.threads.finish().and(result);
+        // Housekeeping watches the flag, which an error of a round has not set.
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(state) = self.state.take() {
+            let _panicked = state.housekeeping.join();
+        }
+        result
+    }
+
+    fn round(&mut self) -> Result<(), EngineError> {
+        self.threads.reap()?;
+        let wanted = match &mut self.file {
+            Some(file) => file.wanted(),
+            None => Wanted::Declared,
+        };
+        match wanted {
+            Wanted::Unknown(why) => {
+                let what = format!("its runtime settings: {why}");
+                self.shared.set_phase(Phase::Waiting(what));
+                Ok(())
+            }
+            Wanted::Nothing(why) => {
+                self.drain(why);
+                Ok(())
+            }
+            Wanted::Declared => self.have(None),
+            Wanted::Threads(count) => self.have(Some(count)),
+        }
+    }
+
+    /// Lets all threads commit, close and leave. When they have, nothing is kept of the topics as
+    /// they were: who raises the number again may have changed them.
+    fn drain(&mut self, why: String) {
+        self.threads.end_from(0, End::Leave);
+        if self.threads.is_empty() {
+            self.prepared = None;
+            self.shared.set_phase(Phase::Drained(why));
+        } else {
+            self.shared.set_phase(Phase::Draining(why));
+        }
+    }
+
+    /// Ends what is too much, starts what is missing. Threads that stay never notice.
+    fn have(&mut self, count: Option<u32>) -> Result<(), EngineError> {
+        if self.prepared.is_none() {
+            self.prepared = self.prepare()?;
+        }
+        let Some(prepared) = &self.prepared else {
+            return Ok(());
+        };
+        let declared = self.options.config.thread_count(prepared.tasks);
+        let count = count.unwrap_or_else(|| u32::try_from(declared).unwrap_or(u32::MAX));
+        self.threads.end_from(count, End::Leave);
+        for index in 0..count {
+            // A number whose thread is still ending is free in a later round.
+            if !self.threads.contains(index) {
+                let directory = match &self.state {
+                    Some(state) => &state.directory,
+                    None => &self.state.insert(self.open_state()?).directory,
+                };
+                tracing::info!(thread = index, threads = count, "stream thread starts");
+                self.threads
+                    .start(index, &prepared.context, self.options, directory)?;
+            }
+        }
+        self.shared.set_phase(Phase::Running);
+        Ok(())
+    }
+
+    /// Looks for the topics, once a second; `None` while something is missing.
+    fn prepare(&mut self) -> Result<Option<Prepared>, EngineError> {
+        if self
+            .looked_for_topics
+            .is_some_and(|at| at.elapsed() < LOOK_AGAIN)
+        {
+            return Ok(None);
+        }
+        self.looked_for_topics = Some(Instant::now());
+        let (options, engine) = (self.options, &self.options.config.engine);
+        let wanted = TopicsWanted {
+            dead_letter_topic: &engine.dead_letter_topic,
+            internal: options.internal_topics,
+            replication_factor: engine.replication_factor,
+            record_bytes_max: options.config.record_bytes_max(),
+        };
+        let Topics {
+            layout,
+            out,
+            limits,
+        } = match topics::look(self.shared.admin.as_ref(), &options.plan, &wanted)? {
+            Looked::Found(found) => *found,
+            Looked::Missing(what) => {
+                self.shared.set_phase(Phase::Waiting(what));
+                return Ok(None);
+            }
+        };
+        let tasks = layout.tasks().count();
+        let layout = Arc::new(layout);
+        *lock(&self.shared.layout) = Some(Arc::clone(&layout));
+        tracing::info!(
+            application = %engine.application_id,
+            tasks,
+            plan = %options.plan.hash,
+            "application starts"
+        );
+        let context = ThreadContext {
+            config: Arc::new(engine.clone()),
+            plan: Arc::clone(&options.plan),
+            layout,
+            topics: Arc::new(out),
+            limits: Arc::new(limits),
+            cluster: Arc::clone(&options.cluster),
+            clock: Arc::clone(&options.clock),
+        };
+        Ok(Some(Prepared { context, tasks }))
+    }
+
+    fn open_state(&self) -> Result<State, EngineError> {
+        let engine = &self.options.config.engine;
+        let directory = StateDirectory::open(&engine.state_dir, &engine.application_id)?;
+        let locked = directory.lock_application()?;
+        let housekeeping = housekeeping::start(Arc::clone(self.shared), directory.clone())?;
+        Ok(State {
+            directory,
+            _locked: locked,
+            housekeeping,
+        })
+    }
+}
