@@ -36,6 +36,14 @@ pub const MERGED: usize = 50;
 pub const STEPS: usize = 50;
 /// Branches of one split.
 pub const BRANCHES: usize = 50;
+/// Further streams of one cogroup.
+pub const COGROUPED: usize = 20;
+/// Partitions of a repartition topic.
+pub const PARTITIONS: i32 = 10_000;
+/// Characters of a duration such as `1h30m`.
+pub const DURATION_LENGTH: usize = 40;
+/// Milliseconds of a duration: 100 years. Sums of a few stay far from overflow.
+pub const DURATION_MS: i64 = 100 * 366 * 24 * 3_600_000;
 
 /// Pods.
 pub const REPLICAS: i32 = 1000;

@@ -22,11 +22,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use serde_name::field_describes;
-pub use serde_name::{OffsetResetName, SerdeName, Serdes};
+pub use serde_name::{InvalidTimestamp, OffsetResetName, SerdeName, Serdes};
+pub(crate) use serde_name::{duration, field_describes};
 pub use step::{
-    Aggregate, Branch, Count, Empty, GroupBy, GroupByKey, Join, Map, Peek, Reduce, Split, Step, To,
-    ToTable,
+    Aggregate, Branch, Cogroup, Cogrouped, Count, EmitName, Empty, FlatMap, GroupBy, GroupByKey,
+    Hopping, Join, Map, Peek, Print, Reduce, Repartition, Session, Sliding, Split, Step, Suppress,
+    To, ToTable, Tumbling, Versioned, WhenFull, WindowedBy,
 };
 pub use stream::Stream;
 pub use table::{GlobalTable, Table};
@@ -46,7 +47,7 @@ pub struct Topology {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::TABLES))]
     pub tables: BTreeMap<String, Table>,
-    /// Tables of which every pod has all partitions. Not supported yet. At most 20.
+    /// Tables of which every pod has all partitions, for joins by any key. At most 20.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::GLOBAL_TABLES))]
     pub global_tables: BTreeMap<String, GlobalTable>,

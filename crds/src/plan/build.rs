@@ -4,21 +4,29 @@
 //! built leaves a problem and no [`Flow`]; what depends on it is then not judged.
 
 mod aggregate;
+mod cogroup;
 mod declare;
 mod expression;
+mod flat;
+mod foreign_key;
+mod grouping;
 mod join;
+mod order;
+mod repartition;
 mod sink;
+mod source;
 mod steps;
+mod store;
+mod stream_join;
+mod table;
+mod table_join;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::{Flow, Format, formats_for, writes};
-use super::graph::{
-    GlobalTable, Node, NodeId, NodeKind, SerdeKind, SourceOptions, Store, StoreId, StoreKind,
-    TopicRef,
-};
-use super::names::{Declared, Names, check_name};
-use super::topics;
+use super::graph::{GlobalTable, GlobalTableId, Node, NodeId, NodeKind, SerdeKind, Store};
+use super::names::{Declared, Names};
 use crate::path::Path;
 use crate::problem::{Problem, Problems};
 use crate::stream_app::{DefaultsSpec, StreamApp};
@@ -50,9 +58,13 @@ pub(super) fn build<'a>(
         store_paths: BTreeMap::new(),
         repartition_paths: BTreeMap::new(),
         source_paths: BTreeMap::new(),
+        global_tables: BTreeMap::new(),
         flows: BTreeMap::new(),
         problems,
     };
+    for (name, table, path) in names.global_tables() {
+        builder.global_table(name, path, table);
+    }
     for name in order {
         let flow = match names.get(name) {
             Some((Declared::Stream(stream), path)) => builder.stream(name, path, stream),
@@ -76,6 +88,8 @@ struct Builder<'a, 'b> {
     store_paths: BTreeMap<String, Path>,
     repartition_paths: BTreeMap<String, Path>,
     source_paths: BTreeMap<String, Path>,
+    /// The global tables that could be built.
+    global_tables: BTreeMap<&'a str, GlobalTableId>,
     /// What came out of each declaration and branch that could be built.
     flows: BTreeMap<&'a str, Flow>,
     problems: &'b mut Problems,
@@ -94,6 +108,11 @@ struct At<'a> {
 impl At<'_> {
     fn node_name(&self) -> String {
         format!("{}.{}", self.owner, self.tag)
+    }
+
+    /// Name of one of several nodes of the step.
+    fn part_name(&self, part: &str) -> String {
+        format!("{}.{}.{part}", self.owner, self.tag)
     }
 }
 
@@ -147,98 +166,6 @@ impl<'a> Builder<'a, '_> {
             self.graph.nodes[parent.0].children.push(id);
         }
         id
-    }
-
-    /// Adds a store. `None` where the name is ill-formed or taken.
-    fn store(
-        &mut self,
-        name: &str,
-        path: &Path,
-        (key, value): (SerdeKind, SerdeKind),
-        in_memory: bool,
-    ) -> Option<StoreId> {
-        if !check_name("the store name", name, path, self.problems) {
-            return None;
-        }
-        if let Some(other) = self.store_paths.get(name) {
-            let message = format!("the store name `{name}` is taken, by {other}");
-            let help = "give each store a name of its own: it names the changelog topic";
-            self.problems.add(Problem::new(path, message).help(help));
-            return None;
-        }
-        self.store_paths.insert(name.to_owned(), path.clone());
-        let id = StoreId(self.graph.stores.len());
-        self.graph.stores.push(Store {
-            id,
-            name: name.to_owned(),
-            key,
-            value,
-            windowed: None,
-            kind: StoreKind::KeyValue,
-            changelog: Some(topics::changelog_topic(self.application_id, name)),
-            in_memory,
-            subtopology: 0,
-        });
-        Some(id)
-    }
-
-    /// Sends a flow through a repartition topic.
-    fn repartition(
-        &mut self,
-        at: &At<'_>,
-        flow: Flow,
-        (name, name_path): (&str, &Path),
-        (key, value): (SerdeKind, SerdeKind),
-    ) -> Option<Flow> {
-        if !check_name("the name", name, name_path, self.problems) {
-            return None;
-        }
-        if let Some(other) = self.repartition_paths.get(name) {
-            let message =
-                format!("the name `{name}` is taken by another repartition topic, at {other}");
-            let help = "give each repartition a name of its own: it names the topic";
-            self.problems
-                .add(Problem::new(name_path, message).help(help));
-            return None;
-        }
-        self.repartition_paths
-            .insert(name.to_owned(), name_path.clone());
-        let topic = TopicRef::Repartition(topics::repartition_topic(self.application_id, name));
-        let sink = NodeKind::RepartitionSink {
-            topic: topic.clone(),
-            key,
-            value,
-            drop_null_keys: true,
-            changes: false,
-        };
-        let base = at.node_name();
-        self.node(
-            &format!("{base}.repartition-sink"),
-            &at.path,
-            Some(flow.node),
-            sink,
-        );
-        let source = NodeKind::StreamSource {
-            topics: vec![topic],
-            key,
-            value,
-            options: SourceOptions::default(),
-            changes: false,
-        };
-        let node = self.node(
-            &format!("{base}.repartition-source"),
-            &at.path,
-            None,
-            source,
-        );
-        let (key, value) = (Format::read(key), Format::read(value));
-        Some(Flow {
-            node,
-            key,
-            value,
-            rekeyed: None,
-            ..flow
-        })
     }
 
     /// Chooses a format: the explicit one, else the one values came in where it can hold their type,

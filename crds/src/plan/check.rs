@@ -197,17 +197,25 @@ pub(super) fn sections(topology: &Topology, problems: &mut Problems) -> bool {
     for (name, count, most) in sections {
         fits &= check_count(&path.key(name), name, count, (0, most), problems);
     }
-    for name in topology.global_tables.keys() {
-        let message = "global tables are not supported yet";
-        let help = "declare it under `tables`, and join it by the key its topic is partitioned by";
-        problems.add(Problem::new(&path.key("globalTables").key(name), message).help(help));
-    }
     if topology.streams.is_empty() && topology.tables.is_empty() {
         let message = "the topology reads nothing";
         let help = "declare a stream or a table with a `topic`";
         problems.add(Problem::new(&path, message).help(help));
     }
     fits
+}
+
+/// Notes a number that is out of bounds.
+pub(super) fn check_bounds(
+    path: &Path,
+    value: i64,
+    (least, most): (i64, i64),
+    problems: &mut Problems,
+) {
+    if !(least..=most).contains(&value) {
+        let message = format!("{value} is out of bounds: {least} to {most}");
+        problems.add(Problem::new(path, message));
+    }
 }
 
 /// Notes a list or map that is too long or too short; false then.

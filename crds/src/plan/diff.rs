@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::graph::{NodeKind, Plan, SerdeKind, Store};
+use super::graph::{NodeKind, Plan, SerdeKind, Store, StoreKind, WindowedKey};
 
 /// A store that both plans have, in different forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct StoreChange {
     pub old: (SerdeKind, SerdeKind),
     /// Formats of key and value after.
     pub new: (SerdeKind, SerdeKind),
+    /// What it held before.
+    pub old_kind: StoreKind,
+    /// What it holds after.
+    pub new_kind: StoreKind,
 }
 
 /// A repartition topic that both plans have, with different formats.
@@ -75,6 +79,8 @@ pub fn diff(old: &Plan, new: &Plan) -> Diff {
             name,
             old: (old.key, old.value),
             new: (new.key, new.value),
+            old_kind: old.kind,
+            new_kind: new.kind,
         }),
         repartitions_changed: changed(&repartitions(old), &repartitions(new), |topic, old, new| {
             RepartitionChange {
@@ -123,8 +129,15 @@ impl fmt::Display for Diff {
         for name in &self.stores_removed {
             writeln!(f, "- store {name} (its changelog topic stays)")?;
         }
-        for StoreChange { name, old, new } in &self.stores_changed {
-            writeln!(f, "! store {name}: {} → {}", formats(old), formats(new))?;
+        for change in &self.stores_changed {
+            let StoreChange { name, old, new, .. } = change;
+            let (old_kind, new_kind) = (change.old_kind, change.new_kind);
+            if old_kind == new_kind {
+                writeln!(f, "! store {name}: {} → {}", formats(old), formats(new))?;
+            } else {
+                let (old, new) = (formats(old), formats(new));
+                writeln!(f, "! store {name}: {old_kind:?} {old} → {new_kind:?} {new}")?;
+            }
         }
         for RepartitionChange { topic, old, new } in &self.repartitions_changed {
             writeln!(
@@ -208,25 +221,45 @@ fn changed<T: Formats, C>(
     let both = old
         .iter()
         .filter_map(|(name, old)| Some((name, old, new.get(name)?)));
-    let differ = both.filter(|(_, old, new)| old.formats() != new.formats());
+    let differ = both.filter(|(_, old, new)| old.form() != new.form());
     differ
         .map(|(name, old, new)| change(name.clone(), old, new))
         .collect()
 }
 
-/// Something with a key and a value format.
+/// Something whose bytes have a form.
 trait Formats {
-    fn formats(&self) -> (SerdeKind, SerdeKind);
+    type Form: PartialEq;
+    fn form(&self) -> Self::Form;
 }
 
 impl Formats for &Store {
-    fn formats(&self) -> (SerdeKind, SerdeKind) {
-        (self.key, self.value)
+    type Form = (SerdeKind, SerdeKind, StoreKind, Option<WindowedKey>);
+
+    /// How long rows are kept may change; how they are keyed may not.
+    fn form(&self) -> Self::Form {
+        let kind = match self.kind {
+            StoreKind::KeyValue => StoreKind::KeyValue,
+            StoreKind::Versioned { .. } => StoreKind::Versioned {
+                history_retention_ms: 0,
+            },
+            StoreKind::Window {
+                retain_duplicates, ..
+            } => StoreKind::Window {
+                size_ms: 0,
+                retention_ms: 0,
+                retain_duplicates,
+            },
+            StoreKind::Session { .. } => StoreKind::Session { retention_ms: 0 },
+        };
+        (self.key, self.value, kind, self.windowed)
     }
 }
 
 impl Formats for (SerdeKind, SerdeKind) {
-    fn formats(&self) -> (SerdeKind, SerdeKind) {
+    type Form = Self;
+
+    fn form(&self) -> Self {
         *self
     }
 }

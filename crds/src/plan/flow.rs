@@ -2,7 +2,7 @@
 
 use millrace_expr::{Scope, Type};
 
-use super::graph::{NodeId, SerdeKind, StoreId};
+use super::graph::{Emit, NodeId, SerdeKind, StoreId, WindowedKey, Windows};
 use crate::path::Path;
 
 /// What is known of keys or of values at one point of a topology.
@@ -78,6 +78,8 @@ pub(super) enum FlowKind {
     },
     /// Nothing: a split came last.
     Split,
+    /// Nothing: `foreach` or `print` came last.
+    Ended,
 }
 
 impl FlowKind {
@@ -87,6 +89,7 @@ impl FlowKind {
             Self::Grouped(_) => "a grouped stream",
             Self::Table { .. } => "a table",
             Self::Split => "a split",
+            Self::Ended => "a stream that has ended",
         }
     }
 }
@@ -100,6 +103,34 @@ pub(super) struct Grouping {
     pub name: Option<String>,
     /// Formats for the repartition topic.
     pub serdes: crate::topology::Serdes,
+    /// Whether a table's changes are grouped.
+    pub table: bool,
+    /// Windows, where groups are divided by time.
+    pub windowed: Option<Windowing>,
+}
+
+/// How groups are divided by time.
+#[derive(Clone, Debug)]
+pub(super) struct Windowing {
+    /// Path of the step.
+    pub path: Path,
+    /// Which windows.
+    pub windows: Windows,
+    /// How long after its end a window changes, milliseconds.
+    pub grace_ms: i64,
+    /// How long it is kept, milliseconds.
+    pub retention_ms: i64,
+    /// When results go on.
+    pub emit: Emit,
+}
+
+/// Keys with a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Windowed {
+    /// How they are written.
+    pub key: WindowedKey,
+    /// How long after its end a window changes, milliseconds.
+    pub grace_ms: i64,
 }
 
 /// What comes out of a node.
@@ -115,12 +146,22 @@ pub(super) struct Flow {
     pub value: Format,
     /// The step that changed the key since the records were last partitioned by it.
     pub rekeyed: Option<Path>,
+    /// Whether keys have a window beside them.
+    pub windowed: Option<Windowed>,
+    /// Whether it is a table with earlier versions, or computed from one record by record.
+    pub versioned: bool,
 }
 
 impl Flow {
     /// Variables of most steps: `key, value, timestamp, headers, topic`.
     pub(super) fn record_scope(&self) -> Scope {
-        record_scope(&self.key.ty, &self.value.ty)
+        self.windowed(record_scope(&self.key.ty, &self.value.ty))
+    }
+
+    /// Variables of the records made of an element: those of most steps, and `element`.
+    pub(super) fn element_scope(&self, element: Type) -> Scope {
+        let scope = record_scope(&self.key.ty, &self.value.ty).with("element", element);
+        self.windowed(scope)
     }
 
     /// Variables of aggregations: `key, value, aggregate`.
@@ -133,10 +174,19 @@ impl Flow {
 
     /// Variables of joins: `key, left, right`.
     pub(super) fn join_scope(&self, right: Type) -> Scope {
-        Scope::new()
+        let scope = Scope::new()
             .with("key", self.key.ty.clone())
             .with("left", self.value.ty.clone())
-            .with("right", right)
+            .with("right", right);
+        self.windowed(scope)
+    }
+
+    /// Adds `window`, always the last variable, where keys have one.
+    fn windowed(&self, scope: Scope) -> Scope {
+        match self.windowed {
+            Some(_) => scope.with("window", Type::Map(Box::new(Type::Int))),
+            None => scope,
+        }
     }
 }
 

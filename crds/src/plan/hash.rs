@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::graph::{NodeKind, Plan};
+use super::graph::{NodeKind, Plan, StoreKind};
 
 /// The first 16 hex digits of the SHA-256 of [`agreement`].
 pub(super) fn hash(plan: &Plan) -> String {
@@ -36,12 +36,18 @@ fn agreement(plan: &Plan) -> String {
         .stores
         .iter()
         .map(|s| {
+            let kind = match s.kind {
+                StoreKind::KeyValue => "",
+                StoreKind::Versioned { .. } => " versioned",
+                StoreKind::Window { .. } => " windows",
+                StoreKind::Session { .. } => " sessions",
+            };
             format!(
-                "store {} {} {} {} in {}",
+                "store {} {} {} {} in {}{kind}",
                 s.name,
                 s.key,
                 s.value,
-                s.changelog.as_deref().unwrap_or("no-changelog"),
+                s.changelog.as_deref().unwrap_or("not-logged"),
                 s.subtopology
             )
         })
@@ -63,6 +69,10 @@ fn agreement(plan: &Plan) -> String {
             topic, key, value, ..
         } => Some(format!("repartition {} {key} {value}", topic.name())),
         _ => None,
+    }));
+    topics.extend(plan.global_tables.iter().map(|table| {
+        let (key, value) = (table.key, table.value);
+        format!("global {} {key} {value} from {}", table.store, table.topic)
     }));
     topics.sort_unstable();
     lines.extend(topics);

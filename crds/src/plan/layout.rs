@@ -99,6 +99,14 @@ impl Plan {
                     .extend(upstream[node.id.0].iter());
             }
         }
+        // A count that was asked for is as good as a source's.
+        for topic in &self.internal_topics {
+            if let Some(count) = topic.partitions {
+                let topic = TopicRef::Repartition(topic.name.clone());
+                origins.remove(&topic);
+                counts.insert(topic, count);
+            }
+        }
         // Topics that must have one count: those that are joined, and each other one alone.
         let mut groups: Vec<Vec<&TopicRef>> = Vec::new();
         for group in self.subtopologies.iter().flat_map(|s| &s.copartitioned) {

@@ -7,14 +7,14 @@ use crate::limits;
 use crate::path::Path;
 use crate::problem::{Problem, Problems};
 use crate::suggest;
-use crate::topology::{Step, Stream, Table, Topology};
+use crate::topology::{GlobalTable, Step, Stream, Table, Topology};
 
 /// What a name stands for.
 #[derive(Clone, Copy)]
 pub(super) enum Declared<'a> {
     Stream(&'a Stream),
     Table(&'a Table),
-    GlobalTable,
+    GlobalTable(&'a GlobalTable),
     /// A branch of a split, with the name of the stream that ends in it.
     Branch(&'a str),
 }
@@ -24,7 +24,7 @@ impl Declared<'_> {
         match self {
             Self::Stream(_) => "a stream",
             Self::Table(_) => "a table",
-            Self::GlobalTable => "a global table",
+            Self::GlobalTable(_) => "a global table",
             Self::Branch(_) => "a branch",
         }
     }
@@ -57,9 +57,9 @@ impl<'a> Names<'a> {
                 problems,
             );
         }
-        for name in topology.global_tables.keys() {
+        for (name, table) in &topology.global_tables {
             let path = path.key("globalTables").key(name);
-            names.declare(name, Declared::GlobalTable, path, problems);
+            names.declare(name, Declared::GlobalTable(table), path, problems);
         }
         for (name, stream) in &topology.streams {
             names.declare(
@@ -142,6 +142,18 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Global tables, by name.
+    pub(super) fn global_tables(
+        &self,
+    ) -> impl Iterator<Item = (&'a str, &'a GlobalTable, &Path)> + '_ {
+        self.by_name
+            .iter()
+            .filter_map(|(name, (declared, path))| match declared {
+                Declared::GlobalTable(table) => Some((*name, *table, path)),
+                _ => None,
+            })
+    }
+
     /// Names of streams and tables, each after all it is made from; tables before streams, then by
     /// name. Those on a cycle, which is a problem, are left out.
     pub(super) fn order(&self, problems: &mut Problems) -> Vec<&'a str> {
@@ -172,7 +184,7 @@ fn references<'a>(declared: Declared<'a>, path: &Path) -> Vec<Reference<'a>> {
     let (from, merge, steps): (_, &[String], &'a [Step]) = match declared {
         Declared::Stream(s) => (&s.from, s.merge.as_deref().unwrap_or_default(), &s.steps),
         Declared::Table(t) => (&t.from, &[], &t.steps),
-        Declared::GlobalTable => return found,
+        Declared::GlobalTable(_) => return found,
         Declared::Branch(of) => {
             found.push(Reference {
                 name: of,
@@ -194,12 +206,27 @@ fn references<'a>(declared: Declared<'a>, path: &Path) -> Vec<Reference<'a>> {
         });
     }
     for (index, step) in steps.iter().enumerate() {
-        if let Step::Join(join) | Step::LeftJoin(join) = step {
-            let path = path.key("steps").index(index).key(step.tag()).key("table");
-            found.push(Reference {
-                name: &join.table,
-                path,
-            });
+        let path = path.key("steps").index(index).key(step.tag());
+        let mut mention = |name: &'a str, path: Path| found.push(Reference { name, path });
+        match step {
+            Step::Join(join) | Step::LeftJoin(join) | Step::OuterJoin(join) => {
+                let sides = [
+                    ("table", &join.table),
+                    ("stream", &join.stream),
+                    ("globalTable", &join.global_table),
+                ];
+                for (field, side) in sides {
+                    if let Some(name) = side {
+                        mention(name, path.key(field));
+                    }
+                }
+            }
+            Step::Cogroup(cogroup) => {
+                for (other, index) in cogroup.with.iter().zip(0..) {
+                    mention(&other.stream, path.key("with").index(index).key("stream"));
+                }
+            }
+            _ => {}
         }
     }
     found

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{InternalTopic, InternalTopicKind, NodeKind, Plan, StoreKind, TopicRef};
-use crate::stream_app::ErrorsSpec;
+use super::graph::{InternalTopic, InternalTopicKind, Node, NodeKind, Plan, StoreKind, TopicRef};
+use crate::stream_app::{ErrorPolicy, ErrorsSpec};
 
 /// One hour: nothing is ever written to the tasks topic.
 const TASKS_RETENTION_MS: &str = "3600000";
@@ -83,7 +83,13 @@ pub(super) fn internal_topics(
             });
         }
     }
-    if errors.uses_dead_letters() {
+    let of_source = |node: &Node| match &node.kind {
+        NodeKind::StreamSource { options, .. } | NodeKind::TableSource { options, .. } => {
+            options.deserialization == Some(ErrorPolicy::DeadLetter)
+        }
+        _ => false,
+    };
+    if errors.uses_dead_letters() || plan.nodes.iter().any(of_source) {
         let own = || dead_letter_topic(&plan.application_id);
         topics.push(InternalTopic {
             name: errors.dead_letter_topic.clone().unwrap_or_else(own),

@@ -5,12 +5,22 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{OffsetReset, SerdeKind};
+use crate::limits;
+use crate::plan::{InvalidTime, OffsetReset, SerdeKind};
 
 /// Leaves the description of an enum to the field that has it: in a CRD's schema, where nothing is
 /// shared, the enum's own would replace the field's.
 pub(crate) fn field_describes(schema: &mut schemars::Schema) {
     schema.remove("description");
+}
+
+/// Schema of a duration such as `1h30m` (see [`parse_duration`](crate::parse_duration)).
+pub(crate) fn duration(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "maxLength": limits::DURATION_LENGTH,
+        "pattern": "^([0-9]+(d|h|m|s|ms))+$",
+    })
 }
 
 /// A format of keys or values on a topic. The bytes are those of Kafka's own serializers.
@@ -94,6 +104,29 @@ impl From<OffsetResetName> for OffsetReset {
         match name {
             OffsetResetName::Earliest => Self::Earliest,
             OffsetResetName::Latest => Self::Latest,
+        }
+    }
+}
+
+/// What is done with a record without a valid time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline, transform = field_describes)]
+pub enum InvalidTimestamp {
+    /// It counts as one that cannot be read.
+    Fail,
+    /// It is dropped.
+    Skip,
+    /// It has the highest time seen in its partition.
+    UsePartitionTime,
+}
+
+impl From<InvalidTimestamp> for InvalidTime {
+    fn from(name: InvalidTimestamp) -> Self {
+        match name {
+            InvalidTimestamp::Fail => Self::Fail,
+            InvalidTimestamp::Skip => Self::Skip,
+            InvalidTimestamp::UsePartitionTime => Self::UsePartitionTime,
         }
     }
 }

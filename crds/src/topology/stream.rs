@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OffsetResetName, SerdeName, Step, To};
+use super::{InvalidTimestamp, OffsetResetName, SerdeName, Step, To};
 use crate::limits;
+use crate::stream_app::ErrorPolicy;
 
 /// A stream. Exactly one of `topic`, `topics`, `from` and `merge` says where its records come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,21 +31,30 @@ pub struct Stream {
     #[schemars(inner(length(min = 1, max = limits::NAME_LENGTH)))]
     pub merge: Option<Vec<String>>,
 
-    /// Format of keys on the topic (`topic` and `topics` only). Default: `spec.defaults.key`.
+    /// Format of keys on the topic (sources only). Default: `spec.defaults.key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SerdeName>,
-    /// Format of values on the topic (`topic` and `topics` only). Default: `spec.defaults.value`.
+    /// Format of values on the topic (sources only). Default: `spec.defaults.value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SerdeName>,
-    /// Where to start while the application has no committed offset (`topic` and `topics` only).
+    /// Where to start while the application has no committed offset (sources only).
     /// Default: `earliest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_reset: Option<OffsetResetName>,
-    /// Expression for a record's time, an int in milliseconds since 1970 (`topic` and `topics` only).
-    /// Sees `key`, `value`, `timestamp`, `headers`, `topic`. Default: the record's own timestamp.
+    /// Expression for a record's time, an int in milliseconds since 1970 (sources only); or
+    /// `wallClock`, the time of processing. Sees `key`, `value`, `timestamp`, `headers`, `topic`.
+    /// Default: the record's own timestamp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub timestamp: Option<String>,
+    /// What is done with a record whose time is missing or negative (sources only): `fail` counts it as
+    /// unreadable, `skip` drops it, `usePartitionTime` gives it the highest time seen. Default: `fail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid_timestamp: Option<InvalidTimestamp>,
+    /// What is done with records that cannot be read (sources only). Default:
+    /// `spec.errors.deserialization`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deserialization_errors: Option<ErrorPolicy>,
 
     /// What is done with the records, in order (`from` and `merge` only); at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OffsetResetName, SerdeName, Step, To};
+use super::{InvalidTimestamp, OffsetResetName, SerdeName, Step, To, Versioned};
 use crate::limits;
+use crate::stream_app::ErrorPolicy;
 
 /// A table: the latest value of each key. Exactly one of `topic` and `from` says where its records
 /// come from.
@@ -32,6 +33,18 @@ pub struct Table {
     /// `earliest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_reset: Option<OffsetResetName>,
+    /// Expression for a record's time, or `wallClock`, as of a stream (`topic` only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
+    pub timestamp: Option<String>,
+    /// What is done with a record whose time is missing or negative (`topic` only): `fail` counts it as
+    /// unreadable, `skip` drops it, `usePartitionTime` gives it the highest time seen. Default: `fail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid_timestamp: Option<InvalidTimestamp>,
+    /// What is done with records that cannot be read (`topic` only). Default:
+    /// `spec.errors.deserialization`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deserialization_errors: Option<ErrorPolicy>,
 
     /// Name of the table's store; its changelog topic is `<application id>-<store>-changelog`.
     /// Default for a table read from a topic: the table's name. A derived table that ends in
@@ -42,8 +55,14 @@ pub struct Table {
     pub store: Option<String>,
     /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
     /// false.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
+    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<bool>,
+    /// Keeps earlier versions too. Default: the latest alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versioned: Option<Versioned>,
 
     /// What is done with the records, in order (`from` only); at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -54,7 +73,8 @@ pub struct Table {
     pub to: Option<To>,
 }
 
-/// A table of which every pod has all partitions. Not supported yet.
+/// A table of which every pod has all partitions: joined by any key, without regard to partitions. It
+/// has no changelog; the topic should be compacted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GlobalTable {
@@ -71,4 +91,7 @@ pub struct GlobalTable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub store: Option<String>,
+    /// Keeps it in memory instead of on disk; the topic is read whole at each start. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_memory: bool,
 }

@@ -1,13 +1,13 @@
 //! Declared streams and tables: sources, and what is derived.
 
-use super::{At, Builder};
+use super::{At, Builder, Declared};
 use crate::limits;
 use crate::path::Path;
-use crate::plan::check::{check_count, check_topic};
-use crate::plan::flow::{Flow, FlowKind, Format, record_scope};
-use crate::plan::graph::{EventTime, NodeKind, OffsetReset, SerdeKind, SourceOptions, TopicRef};
+use crate::plan::check::check_count;
+use crate::plan::flow::{Flow, FlowKind};
+use crate::plan::graph::NodeKind;
 use crate::problem::Problem;
-use crate::topology::{SerdeName, Step, Stream, Table, To};
+use crate::topology::{Step, Stream, Table, To};
 
 impl<'a> Builder<'a, '_> {
     pub(super) fn stream(
@@ -29,6 +29,11 @@ impl<'a> Builder<'a, '_> {
                 ("value", stream.value.is_some()),
                 ("offsetReset", stream.offset_reset.is_some()),
                 ("timestamp", stream.timestamp.is_some()),
+                ("invalidTimestamp", stream.invalid_timestamp.is_some()),
+                (
+                    "deserializationErrors",
+                    stream.deserialization_errors.is_some(),
+                ),
             ];
             self.no_source_fields(path, &foreign);
         } else {
@@ -63,6 +68,12 @@ impl<'a> Builder<'a, '_> {
             ("key", table.key.is_some()),
             ("value", table.value.is_some()),
             ("offsetReset", table.offset_reset.is_some()),
+            ("timestamp", table.timestamp.is_some()),
+            ("invalidTimestamp", table.invalid_timestamp.is_some()),
+            (
+                "deserializationErrors",
+                table.deserialization_errors.is_some(),
+            ),
         ];
         self.no_source_fields(path, &foreign);
         let flow = self.input(&path.key("from"), table.from.as_deref()?)?;
@@ -99,6 +110,28 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
+    /// Which one of several fields is set; none or several is a problem.
+    pub(super) fn one_of(
+        &mut self,
+        path: &Path,
+        what: &str,
+        fields: &[(&'static str, bool)],
+    ) -> Option<&'static str> {
+        let names: Vec<String> = fields.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let mut set = fields.iter().filter(|(_, set)| *set).map(|(name, _)| *name);
+        match (set.next(), set.next()) {
+            (Some(one), None) => Some(one),
+            (Some(first), Some(second)) => {
+                let message = format!("both `{first}` and `{second}` say {what}");
+                self.refuse(path, message, "set exactly one of them")
+            }
+            (None, _) => {
+                let message = format!("nothing says {what}: {}", names.join(", "));
+                self.refuse(path, message, "set exactly one of these fields")
+            }
+        }
+    }
+
     fn no_source_fields(&mut self, path: &Path, fields: &[(&str, bool)]) {
         for (name, _) in fields.iter().filter(|(_, set)| *set) {
             let message = format!("`{name}` is a field of sources, which read a `topic`");
@@ -124,12 +157,19 @@ impl<'a> Builder<'a, '_> {
     /// The flow of a declared name. `None` without a problem where it does not exist or could not be
     /// built: that was reported.
     pub(super) fn input(&mut self, path: &Path, name: &str) -> Option<Flow> {
-        if let Some(super::Declared::GlobalTable) = self.names.get(name).map(|(d, _)| d) {
-            return None;
+        if let Some(Declared::GlobalTable(_)) = self.names.get(name).map(|(d, _)| d) {
+            let message = format!("`{name}` is a global table: streams look single keys up in it");
+            let help = "name it in a join, under `globalTable`; or declare it under `tables`";
+            return self.refuse(path, message, help);
         }
         let flow = self.flows.get(name)?;
-        if !matches!(flow.kind, FlowKind::Split) {
-            return Some(flow.clone());
+        match flow.kind {
+            FlowKind::Split => {}
+            FlowKind::Ended => {
+                let message = format!("`{name}` ends in `foreach` or `print`: nothing comes out");
+                return self.refuse(path, message, "use `peek` there, which passes records on");
+            }
+            _ => return Some(flow.clone()),
         }
         let branches: Vec<String> = self
             .names
@@ -142,118 +182,6 @@ impl<'a> Builder<'a, '_> {
             message,
             &format!("take one of its branches: {}", branches.join(", ")),
         )
-    }
-
-    fn read_format(part: Option<SerdeName>, default: SerdeName) -> SerdeKind {
-        part.unwrap_or(default).into()
-    }
-
-    fn stream_source(&mut self, name: &str, path: &Path, stream: &Stream) -> Option<Flow> {
-        let mut topics: Vec<(Path, &String)> = Vec::new();
-        topics.extend(stream.topic.iter().map(|topic| (path.key("topic"), topic)));
-        let several = stream.topics.as_deref().unwrap_or_default();
-        if stream.topics.is_some() {
-            let at = path.key("topics");
-            check_count(
-                &at,
-                "topics",
-                several.len(),
-                (1, limits::TOPICS),
-                self.problems,
-            );
-        }
-        topics.extend(
-            several
-                .iter()
-                .zip(0..)
-                .map(|(t, i)| (path.key("topics").index(i), t)),
-        );
-        for (path, topic) in &topics {
-            self.read_topic(path, topic);
-        }
-        let key = Self::read_format(stream.key, self.defaults.key);
-        let value = Self::read_format(stream.value, self.defaults.value);
-        let scope = record_scope(&key.value_type(), &value.value_type());
-        let timestamp = stream.timestamp.as_deref().and_then(|source| {
-            self.expression(
-                &path.key("timestamp"),
-                source,
-                &scope,
-                &millrace_expr::Type::Int,
-            )
-        });
-        let kind = NodeKind::StreamSource {
-            topics: topics
-                .iter()
-                .map(|(_, topic)| TopicRef::External((*topic).clone()))
-                .collect(),
-            key,
-            value,
-            options: SourceOptions {
-                reset: stream
-                    .offset_reset
-                    .map(OffsetReset::from)
-                    .unwrap_or_default(),
-                time: timestamp.map(EventTime::Expression).unwrap_or_default(),
-                ..SourceOptions::default()
-            },
-            changes: false,
-        };
-        let node = self.node(name, path, None, kind);
-        let (key, value) = (Format::read(key), Format::read(value));
-        Some(Flow {
-            node,
-            kind: FlowKind::Stream,
-            key,
-            value,
-            rekeyed: None,
-        })
-    }
-
-    fn table_source(&mut self, name: &str, path: &Path, table: &Table) -> Option<Flow> {
-        let topic = table.topic.as_deref()?;
-        self.read_topic(&path.key("topic"), topic);
-        let key = Self::read_format(table.key, self.defaults.key);
-        let value = Self::read_format(table.value, self.defaults.value);
-        let (store, store_path) = match &table.store {
-            Some(store) => (store.as_str(), path.key("store")),
-            None => (name, path.clone()),
-        };
-        let store = self.store(store, &store_path, (key, value), table.in_memory)?;
-        let kind = NodeKind::TableSource {
-            topic: TopicRef::External(topic.to_owned()),
-            key,
-            value,
-            options: SourceOptions {
-                reset: table
-                    .offset_reset
-                    .map(OffsetReset::from)
-                    .unwrap_or_default(),
-                ..SourceOptions::default()
-            },
-            store,
-        };
-        let node = self.node(name, path, None, kind);
-        let kind = FlowKind::Table { store: Some(store) };
-        Some(Flow {
-            node,
-            kind,
-            key: Format::read(key),
-            value: Format::read(value),
-            rekeyed: None,
-        })
-    }
-
-    /// Checks the name of a topic that is read, and that nothing else reads it.
-    fn read_topic(&mut self, path: &Path, topic: &str) {
-        check_topic(path, topic, self.problems);
-        if let Some(other) = self.source_paths.get(topic) {
-            let message = format!("the topic `{topic}` is read already, at {other}");
-            let help = "read it once, and derive the rest from that with `from`";
-            self.problems.add(Problem::new(path, message).help(help));
-        } else {
-            self.source_paths.insert(topic.to_owned(), path.clone());
-        }
     }
 
     fn merge(&mut self, name: &str, path: &Path, inputs: &[String]) -> Option<Flow> {
@@ -288,6 +216,11 @@ impl<'a> Builder<'a, '_> {
                     return self.refuse(&path, message, "bring them to one type before merging");
                 };
                 common.push(format);
+            }
+            if merged.windowed != flow.windowed {
+                let message = format!("the keys of `{a}` and `{b}` have not the same windows");
+                let help = "make keys of one kind before merging, with `selectKey`";
+                return self.refuse(&path, message, help);
             }
             merged.value = common.pop()?;
             merged.key = common.pop()?;
@@ -337,7 +270,12 @@ impl<'a> Builder<'a, '_> {
                     "write its branches: `from` a branch, and `to`",
                 )
             }
-            FlowKind::Split => Some(flow),
+            FlowKind::Ended if to.is_some() => self.refuse(
+                &path.key("to"),
+                "nothing is left to write after the end of the stream",
+                "use `peek`, which passes records on",
+            ),
+            FlowKind::Split | FlowKind::Ended => Some(flow),
             FlowKind::Stream => {
                 if let Some(to) = to {
                     let at = At {
@@ -387,10 +325,19 @@ impl<'a> Builder<'a, '_> {
             self.sink(&at, &flow, to);
         }
         match (&table.store, store) {
-            (None, _) if table.in_memory => self.refuse(
-                &path.key("inMemory"),
-                "this table has no store of its own to keep in memory",
-                "set `inMemory` on the step that makes the store, or name a `store` here",
+            (None, _) if table.in_memory || table.logging.is_some() => self.refuse(
+                &path.key(if table.in_memory {
+                    "inMemory"
+                } else {
+                    "logging"
+                }),
+                "this table has no store of its own",
+                "set it on the step that makes the store, or name a `store` here",
+            ),
+            (None, _) if table.versioned.is_some() => self.refuse(
+                &path.key("versioned"),
+                "this table has no store of its own that could keep versions",
+                "set it on the step that makes the store, or name a `store` here",
             ),
             (None, _) => Some(flow),
             (Some(_), Some(store)) => {
@@ -398,39 +345,16 @@ impl<'a> Builder<'a, '_> {
                 let message = format!("this table is kept already, in the store `{kept}`");
                 self.refuse(&path.key("store"), message, "leave `store` out")
             }
-            (Some(store), None) => self.keep(name, path, flow, (store, table.in_memory)),
+            (Some(store), None) => self.keep(name, path, flow, (store, table)),
         }
-    }
-
-    /// Keeps a computed table in a store.
-    fn keep(
-        &mut self,
-        name: &str,
-        path: &Path,
-        flow: Flow,
-        (store, in_memory): (&str, bool),
-    ) -> Option<Flow> {
-        let at = At {
-            owner: name,
-            tag: "store",
-            path: path.key("store"),
-        };
-        let formats = self.store_formats(&at.path, &flow, store, Default::default())?;
-        let id = self.store(store, &at.path, formats, in_memory)?;
-        let kind = NodeKind::ToTable {
-            store: id,
-            table: true,
-        };
-        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
-        Some(Flow {
-            node,
-            kind: FlowKind::Table { store: Some(id) },
-            ..flow
-        })
     }
 
     fn dangling_group<T>(&mut self, path: &Path) -> Option<T> {
         let message = "nothing is done with the groups";
-        self.refuse(path, message, "let `aggregate`, `count` or `reduce` follow")
+        self.refuse(
+            path,
+            message,
+            "let `aggregate`, `count`, `reduce` or `cogroup` follow",
+        )
     }
 }

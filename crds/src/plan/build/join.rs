@@ -1,10 +1,12 @@
-//! Joins of a stream with a table.
+//! Joins: which kind a step is, and those of a stream with a table or a global table.
 
 use millrace_expr::Type;
 
+use super::repartition::NewTopic;
+use super::store::NewStore;
 use super::{At, Builder, Choice, Part};
 use crate::plan::flow::{Flow, FlowKind, writes};
-use crate::plan::graph::{NodeKind, SerdeKind, StoreId};
+use crate::plan::graph::{JoinGrace, JoinKind, NodeKind, SerdeKind, StoreId, StoreKind};
 use crate::topology::Join;
 
 impl<'a> Builder<'a, '_> {
@@ -13,8 +15,68 @@ impl<'a> Builder<'a, '_> {
         at: &At<'_>,
         flow: Flow,
         join: &Join,
+        kind: JoinKind,
+    ) -> Option<Flow> {
+        let sides = [
+            ("table", join.table.is_some()),
+            ("stream", join.stream.is_some()),
+            ("globalTable", join.global_table.is_some()),
+        ];
+        let side = self.one_of(&at.path, "what is on the right", &sides)?;
+        self.plain_keys(at, flow.windowed)?;
+        let table = matches!(flow.kind, FlowKind::Table { .. });
+        match side {
+            _ if table && side != "table" => self.refuse(
+                &at.path.key(side),
+                "a table comes in here, which joins only tables",
+                "name a `table`, or put `- toStream: {}` before to join each change",
+            ),
+            "table" if table && join.foreign_key.is_some() => {
+                self.foreign_key_join(at, flow, join, kind)
+            }
+            "table" if table => self.table_join(at, flow, join, kind),
+            "stream" => self.stream_join(at, flow, join, kind),
+            _ if kind == JoinKind::Outer => self.refuse(
+                &at.path,
+                "rows without a record cause no result: only the stream's side does",
+                "use `leftJoin`; `outerJoin` is of two streams or two tables",
+            ),
+            "table" => self.stream_table_join(at, flow, join, kind == JoinKind::Left),
+            _ => self.global_join(at, flow, join, kind == JoinKind::Left),
+        }
+    }
+
+    /// Refuses fields that mean nothing for this kind of join.
+    pub(super) fn only_fields(&mut self, at: &At<'_>, join: &Join, what: &str, known: &[&str]) {
+        let fields = [
+            ("lookup", join.lookup.is_some()),
+            ("foreignKey", join.foreign_key.is_some()),
+            ("before", join.before.is_some()),
+            ("after", join.after.is_some()),
+            ("grace", join.grace.is_some()),
+            ("name", join.name.is_some()),
+            ("store", join.store.is_some()),
+            (
+                "serdes",
+                join.serdes.key.is_some() || join.serdes.value.is_some(),
+            ),
+            ("inMemory", join.in_memory),
+        ];
+        for (field, _) in fields.iter().filter(|(f, set)| *set && !known.contains(f)) {
+            let message = format!("`{field}` means nothing in {what}");
+            let _: Option<()> = self.refuse(&at.path.key(field), message, "leave it out");
+        }
+    }
+
+    fn stream_table_join(
+        &mut self,
+        at: &At<'_>,
+        flow: Flow,
+        join: &Join,
         left: bool,
     ) -> Option<Flow> {
+        let known = ["grace", "name", "serdes", "inMemory"];
+        self.only_fields(at, join, "a join of a stream with a table", &known);
         let Some(store) = self.joined_store(at, join) else {
             // The table is unknown, but the expression can be judged as far as that goes.
             let scope = flow.join_scope(Type::Any);
@@ -25,17 +87,18 @@ impl<'a> Builder<'a, '_> {
         let kept = &self.graph.stores[store.0];
         let (key, right) = (kept.key, kept.value.value_type());
         let flow = match flow.rekeyed {
-            Some(_) => self.copartition(at, flow, join, key)?,
+            Some(_) => self.copartition(at, flow, (join, left), key)?,
             None => self.check_keys(at, flow, join, key)?,
         };
         let scope = flow.join_scope(right);
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
         let ty = value.result_type().clone();
+        let grace = self.join_grace(at, &flow, join, store)?;
         let kind = NodeKind::StreamTableJoin {
             store,
             left,
             value,
-            grace: None,
+            grace,
         };
         let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         Some(Flow {
@@ -45,31 +108,104 @@ impl<'a> Builder<'a, '_> {
         })
     }
 
-    fn joined_store(&mut self, at: &At<'_>, join: &Join) -> Option<StoreId> {
+    /// Where records are held back for the versions of the table to come (KIP-923).
+    fn join_grace(
+        &mut self,
+        at: &At<'_>,
+        flow: &Flow,
+        join: &Join,
+        table: StoreId,
+    ) -> Option<Option<JoinGrace>> {
+        let Some(grace) = &join.grace else {
+            return Some(None);
+        };
+        let path = at.path.key("grace");
+        let grace_ms = self.duration(&path, grace, 0)?;
+        let StoreKind::Versioned {
+            history_retention_ms,
+        } = self.graph.stores[table.0].kind
+        else {
+            let message = "a table without earlier versions has only the latest to join with";
+            return self.refuse(
+                &path,
+                message,
+                "set `versioned` on the table, or leave it out",
+            );
+        };
+        if grace_ms > history_retention_ms {
+            let message = "records are held back longer than the table keeps its versions";
+            return self.refuse(
+                &path,
+                message,
+                "let `versioned.retention` be at least as long",
+            );
+        }
+        let Some(name) = &join.name else {
+            let message = "what is held back is kept in a store, which has no name";
+            return self.refuse(&at.path, message, "add `name`");
+        };
+        let store = format!("{name}-buffer");
+        let formats = self.store_formats(&at.path.key("serdes"), flow, &store, join.serdes)?;
+        let buffer = self.store(NewStore {
+            in_memory: join.in_memory,
+            ..NewStore::new(&store, &at.path.key("name"), formats)
+        })?;
+        Some(Some(JoinGrace { buffer, grace_ms }))
+    }
+
+    fn global_join(&mut self, at: &At<'_>, flow: Flow, join: &Join, left: bool) -> Option<Flow> {
+        self.only_fields(at, join, "a join with a global table", &["lookup"]);
+        let name = join.global_table.as_deref()?;
+        let path = at.path.key("globalTable");
+        let Some(&table) = self.global_tables.get(name) else {
+            if let Some((declared, _)) = self.names.get(name)
+                && !matches!(declared, super::Declared::GlobalTable(_))
+            {
+                let message = format!("`{name}` is no global table");
+                return self.refuse(&path, message, "name it under `table` or `stream`");
+            }
+            return None;
+        };
+        let right = &self.graph.global_tables[table.0];
+        let (key, value) = (right.key, right.value.value_type());
+        let scope = flow.record_scope();
+        let lookup = join.lookup.as_deref().unwrap_or("key");
+        let lookup = self.expression(&at.path.key("lookup"), lookup, &scope, &key.value_type())?;
+        let scope = flow.join_scope(value);
+        let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
+        let ty = value.result_type().clone();
+        let kind = NodeKind::StreamGlobalJoin {
+            table,
+            lookup,
+            left,
+            value,
+        };
+        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
+        Some(Flow {
+            node,
+            value: flow.value.retyped(ty),
+            ..flow
+        })
+    }
+
+    /// The store of the table that a join names.
+    pub(super) fn joined_store(&mut self, at: &At<'_>, join: &Join) -> Option<StoreId> {
         let path = at.path.key("table");
-        let name = &join.table;
+        let name = join.table.as_deref()?;
         let table = self.input(&path, name)?;
+        self.plain_keys(at, table.windowed)?;
         match table.kind {
             FlowKind::Table { store: Some(store) } => Some(store),
             FlowKind::Table { store: None } => {
                 let message = format!("the table `{name}` is computed anew and kept in no store");
-                self.refuse(
-                    &path,
-                    message,
-                    &format!("name one: `store` of the table `{name}`"),
-                )
+                let help = format!("name one: `store` of the table `{name}`");
+                self.refuse(&path, message, &help)
             }
             kind => {
-                let message = format!(
-                    "`{name}` is {}; the right side of a join is a table",
-                    kind.what()
-                );
-                self.refuse(
-                    &path,
-                    message,
-                    "declare it under `tables`, or derive a table from it \
-                                             with `toTable`",
-                )
+                let message = format!("`{name}` is {}, not a table", kind.what());
+                let help = "declare it under `tables`, or derive a table from it with `toTable`; a \
+                            stream on the right is named by `stream`";
+                self.refuse(&path, message, help)
             }
         }
     }
@@ -79,7 +215,7 @@ impl<'a> Builder<'a, '_> {
         &mut self,
         at: &At<'_>,
         flow: Flow,
-        join: &Join,
+        (join, left): (&Join, bool),
         table_key: SerdeKind,
     ) -> Option<Flow> {
         let Some(name) = &join.name else {
@@ -101,7 +237,7 @@ impl<'a> Builder<'a, '_> {
         let explicit = join.serdes.key.map(SerdeKind::from);
         if !writes(table_key, &flow.key.ty) || explicit.is_some_and(|key| key != table_key) {
             let key = explicit.map_or(flow.key.ty.to_string(), |key| format!("`{key}`"));
-            return self.different_keys(at, join, &key, table_key);
+            return self.different_keys(at, right_name(join), &key, table_key);
         }
         let place = format!("the repartition topic of `{name}`");
         let path = at.path.key("serdes").key("value");
@@ -113,7 +249,14 @@ impl<'a> Builder<'a, '_> {
             place: &place,
         };
         let value = self.choose(&choice, &flow.value)?;
-        self.repartition(at, flow, (name, &at.path.key("name")), (table_key, value))
+        let topic = NewTopic {
+            name,
+            path: &at.path.key("name"),
+            formats: (table_key, value),
+            drop_null_keys: !left,
+            changes: false,
+        };
+        self.repartition(at, flow, &topic)
     }
 
     /// The keys of both sides must be the same bytes, or equal keys never meet.
@@ -126,20 +269,19 @@ impl<'a> Builder<'a, '_> {
     ) -> Option<Flow> {
         match flow.key.serde {
             Some(key) if key != table_key => {
-                self.different_keys(at, join, &format!("`{key}`"), table_key)
+                self.different_keys(at, right_name(join), &format!("`{key}`"), table_key)
             }
             _ => Some(flow),
         }
     }
 
-    fn different_keys<T>(
+    pub(super) fn different_keys<T>(
         &mut self,
         at: &At<'_>,
-        join: &Join,
+        table: &str,
         left: &str,
         right: SerdeKind,
     ) -> Option<T> {
-        let table = &join.table;
         let message = format!(
             "the keys do not match: those of the stream are {left}, those of the table `{table}` \
              are `{right}`, so equal keys would never meet"
@@ -150,4 +292,14 @@ impl<'a> Builder<'a, '_> {
         );
         self.refuse(&at.path, message, &help)
     }
+}
+
+/// The name of the right side.
+fn right_name(join: &Join) -> &str {
+    let sides = [&join.table, &join.stream, &join.global_table];
+    sides
+        .into_iter()
+        .flatten()
+        .next()
+        .map_or("", String::as_str)
 }

@@ -1,4 +1,4 @@
-//! The steps that keep no state, and which step may follow which.
+//! The steps of a declaration, and those that keep no state.
 
 use millrace_expr::Type;
 
@@ -6,9 +6,9 @@ use super::{At, Builder};
 use crate::limits;
 use crate::path::Path;
 use crate::plan::check::check_count;
-use crate::plan::flow::{Flow, FlowKind, Grouping};
-use crate::plan::graph::{NodeKind, PeekTo};
-use crate::topology::{Map, Serdes, Split, Step};
+use crate::plan::flow::{Flow, FlowKind};
+use crate::plan::graph::{JoinKind, NodeKind, PeekTo};
+use crate::topology::{Map, Split, Step};
 
 impl<'a> Builder<'a, '_> {
     /// Runs a flow through the steps of a declaration; `None` from the first step on that does not
@@ -40,56 +40,6 @@ impl<'a> Builder<'a, '_> {
         Some(flow)
     }
 
-    /// Whether the step can be applied to what comes in.
-    fn check_order(&mut self, at: &At<'_>, kind: &FlowKind, step: &Step) -> Option<()> {
-        use Step::{
-            Aggregate, Count, Filter, FilterNot, GroupBy, GroupByKey, Join, LeftJoin, MapValues,
-            Reduce, To, ToStream,
-        };
-        let tag = at.tag;
-        let (message, help) = match (kind, step) {
-            (FlowKind::Grouped(_), Aggregate(_) | Count(_) | Reduce(_)) => return Some(()),
-            (FlowKind::Grouped(_), _) => (
-                format!("`{tag}` cannot follow a grouping"),
-                "let `aggregate`, `count` or `reduce` follow it, and then this step",
-            ),
-            (FlowKind::Split, _) => (
-                format!("`{tag}` cannot follow a split"),
-                "declare a stream `from` one of the branches, and put the step there",
-            ),
-            (
-                FlowKind::Table { .. },
-                Filter(_) | FilterNot(_) | MapValues(_) | ToStream(_) | To(_),
-            ) => {
-                return Some(());
-            }
-            (FlowKind::Table { .. }, Join(_) | LeftJoin(_)) => (
-                format!("`{tag}` joins a stream with a table, but a table comes in here"),
-                "joins of two tables are not supported yet; put `- toStream: {}` before to join each \
-                 change",
-            ),
-            (FlowKind::Table { .. }, GroupBy(_) | GroupByKey(_)) => (
-                format!("`{tag}` groups a stream, but a table comes in here"),
-                "grouping a table is not supported yet; put `- toStream: {}` before to group its \
-                 changes",
-            ),
-            (FlowKind::Table { .. }, _) => (
-                format!("`{tag}` is a step for streams, but a table comes in here"),
-                "put `- toStream: {}` before, or use `filter`, `filterNot`, `mapValues`",
-            ),
-            (FlowKind::Stream, Aggregate(_) | Count(_) | Reduce(_)) => (
-                format!("`{tag}` needs grouped records"),
-                "put `- groupByKey: {}` or `- groupBy: {key: …}` before",
-            ),
-            (FlowKind::Stream, ToStream(_)) => (
-                format!("`{tag}`: a stream comes in here already"),
-                "leave it out",
-            ),
-            (FlowKind::Stream, _) => return Some(()),
-        };
-        self.refuse(&at.path, message, help)
-    }
-
     fn step(&mut self, at: &At<'a>, flow: Flow, step: &'a Step) -> Option<Flow> {
         match step {
             Step::Filter(predicate) => Some(self.filter(at, flow, predicate, false)),
@@ -107,36 +57,41 @@ impl<'a> Builder<'a, '_> {
             }
             Step::MapValues(value) => Some(self.map(at, flow, None, Some(value), false)),
             Step::SelectKey(key) => Some(self.map(at, flow, Some(key), None, false)),
-            Step::Peek(peek) => Some(self.peek(at, flow, peek.message.as_deref())),
-            Step::GroupByKey(group) => Some(group_of(at, flow, group.name.clone(), group.serdes)),
-            Step::GroupBy(group) => {
-                let flow = self.map(at, flow, Some(&group.key), None, true);
-                Some(group_of(at, flow, group.name.clone(), group.serdes))
-            }
+            Step::FlatMapValues(elements) => self.flat_map_values(at, flow, elements),
+            Step::FlatMap(step) => self.flat_map(at, flow, step),
+            Step::Peek(peek) => Some(self.peek(at, flow, peek, PeekTo::Debug)),
+            Step::Foreach(peek) => Some(self.foreach(at, flow, peek)),
+            Step::Print(print) => Some(self.print(at, flow, print)),
+            Step::Repartition(step) => self.repartition_step(at, flow, step),
+            Step::GroupByKey(group) => self.group_by_key(at, flow, group),
+            Step::GroupBy(group) => self.group_by(at, flow, group),
+            Step::WindowedBy(step) => self.windowed_by(at, flow, step),
             Step::Aggregate(step) => self.aggregate(at, flow, step),
             Step::Count(step) => self.count(at, flow, step),
             Step::Reduce(step) => self.reduce(at, flow, step),
-            Step::Join(join) => self.join(at, flow, join, false),
-            Step::LeftJoin(join) => self.join(at, flow, join, true),
+            Step::Cogroup(step) => self.cogroup(at, flow, step),
+            Step::Join(join) => self.join(at, flow, join, JoinKind::Inner),
+            Step::LeftJoin(join) => self.join(at, flow, join, JoinKind::Left),
+            Step::OuterJoin(join) => self.join(at, flow, join, JoinKind::Outer),
             Step::Split(split) => Some(self.split(at, flow, split)),
             Step::ToTable(step) => self.table_of_stream(at, flow, step),
-            Step::ToStream(_) => {
-                let node = self.node(
-                    &at.node_name(),
-                    &at.path,
-                    Some(flow.node),
-                    NodeKind::ToStream,
-                );
-                Some(Flow {
-                    node,
-                    kind: FlowKind::Stream,
-                    ..flow
-                })
-            }
+            Step::ToStream(_) => Some(self.stream_of_table(at, flow)),
+            Step::Suppress(step) => self.suppress(at, flow, step),
             Step::To(to) => {
                 self.sink(at, &flow, to);
                 Some(flow)
             }
+        }
+    }
+
+    fn stream_of_table(&mut self, at: &At<'_>, flow: Flow) -> Flow {
+        let name = at.node_name();
+        let node = self.node(&name, &at.path, Some(flow.node), NodeKind::ToStream);
+        Flow {
+            node,
+            kind: FlowKind::Stream,
+            versioned: false,
+            ..flow
         }
     }
 
@@ -162,7 +117,7 @@ impl<'a> Builder<'a, '_> {
 
     /// A new key, a new value, or both. `fields` tells whether they are fields of the step or the step
     /// itself. Where an expression is refused its result counts as unknown.
-    fn map(
+    pub(super) fn map(
         &mut self,
         at: &At<'_>,
         mut flow: Flow,
@@ -189,6 +144,7 @@ impl<'a> Builder<'a, '_> {
                 .map_or(Type::Any, |key| key.result_type().clone());
             flow.key = flow.key.retyped(ty);
             flow.rekeyed = Some(at.path.clone());
+            flow.windowed = None;
         }
         if let Some(value) = &value {
             let ty = value
@@ -207,18 +163,6 @@ impl<'a> Builder<'a, '_> {
             flow.kind = FlowKind::Table { store: None };
         }
         flow
-    }
-
-    fn peek(&mut self, at: &At<'_>, flow: Flow, message: Option<&str>) -> Flow {
-        let scope = flow.record_scope();
-        let path = at.path.key("message");
-        let message = message.and_then(|source| self.expression(&path, source, &scope, &Type::Any));
-        let kind = NodeKind::Peek {
-            message,
-            to: PeekTo::Debug,
-        };
-        let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
-        Flow { node, ..flow }
     }
 
     /// Each branch gets a node of its own, so that any number of streams can take it.
@@ -260,17 +204,5 @@ impl<'a> Builder<'a, '_> {
             kind: FlowKind::Split,
             ..flow
         }
-    }
-}
-
-fn group_of(at: &At<'_>, flow: Flow, name: Option<String>, serdes: Serdes) -> Flow {
-    let grouping = Grouping {
-        path: at.path.clone(),
-        name,
-        serdes,
-    };
-    Flow {
-        kind: FlowKind::Grouped(grouping),
-        ..flow
     }
 }

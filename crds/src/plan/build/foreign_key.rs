@@ -1,0 +1,124 @@
+//! Joins of two tables by a foreign key (KIP-213).
+//!
+//! ```text
+//!   left ─► send ─► sink ══ subscription ══► source ─► receive ─► sink ══╗
+//!                                      right ─► changed ─► sink ═════════╬══ response ══► source ─► answer
+//! ```
+
+use millrace_expr::Type;
+
+use super::{At, Builder};
+use crate::plan::build::store::NewStore;
+use crate::plan::flow::{Flow, FlowKind, Format};
+use crate::plan::graph::{JoinKind, NodeId, NodeKind, SerdeKind, SourceOptions, TopicRef};
+use crate::topology::Join;
+
+impl<'a> Builder<'a, '_> {
+    pub(super) fn foreign_key_join(
+        &mut self,
+        at: &At<'_>,
+        flow: Flow,
+        join: &Join,
+        kind: JoinKind,
+    ) -> Option<Flow> {
+        if kind == JoinKind::Outer {
+            let message = "a right row without left rows has no key for a result";
+            return self.refuse(&at.path, message, "use `leftJoin` or `join`");
+        }
+        let known = ["foreignKey", "name", "store", "serdes", "inMemory"];
+        self.only_fields(at, join, "a join by foreign key", &known);
+        let own = self.own_store(at, &flow)?;
+        let table = self.joined_store(at, join)?;
+        let right_name = join.table.as_deref()?;
+        let right_node = self.input(&at.path.key("table"), right_name)?.node;
+        let Some(name) = &join.name else {
+            let message = "a join by foreign key has topics and a store, without a name";
+            return self.refuse(&at.path, message, "add `name`");
+        };
+        let left = kind == JoinKind::Left;
+        let (kept, right) = (&self.graph.stores[own.0], &self.graph.stores[table.0]);
+        let (primary, value_format) = (kept.key, kept.value);
+        let (foreign, right_format) = (right.key, right.value);
+        let path = at.path.key("foreignKey");
+        let scope = flow.record_scope();
+        let foreign_key = join.foreign_key.as_deref()?;
+        let foreign_key = self.expression(&path, foreign_key, &scope, &foreign.value_type())?;
+        let scope = flow.join_scope(right_format.value_type());
+        let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
+        let ty = value.result_type().clone();
+        let name_path = at.path.key("name");
+        let subscription = self.repartition_topic(&format!("{name}-subscription"), &name_path)?;
+        let response = self.repartition_topic(&format!("{name}-response"), &name_path)?;
+        let bytes = (SerdeKind::Bytes, SerdeKind::Bytes);
+        let store_name = format!("{name}-subscriptions");
+        let subscriptions = self.store(NewStore::new(&store_name, &name_path, bytes))?;
+
+        let send = NodeKind::ForeignKeySend {
+            foreign_key,
+            foreign,
+            primary,
+            value: value_format,
+            left,
+        };
+        let send = self.node(&at.part_name("send"), &at.path, Some(flow.node), send);
+        self.foreign_sink(at, "subscription-sink", &[send], &subscription);
+        let source = self.foreign_source(at, "subscription-source", subscription);
+        let receive = NodeKind::ForeignKeyReceive {
+            subscriptions,
+            table,
+        };
+        let receive = self.node(&at.part_name("receive"), &at.path, Some(source), receive);
+        let changed = NodeKind::ForeignKeyChanged {
+            subscriptions,
+            key: foreign,
+            value: right_format,
+        };
+        let changed = self.node(
+            &at.part_name("changed"),
+            &at.path,
+            Some(right_node),
+            changed,
+        );
+        self.foreign_sink(at, "response-sink", &[receive, changed], &response);
+        let source = self.foreign_source(at, "response-source", response);
+        let answer = NodeKind::ForeignKeyAnswer {
+            store: own,
+            key: primary,
+            right: right_format,
+            left,
+            value,
+        };
+        let node = self.node(&at.node_name(), &at.path, Some(source), answer);
+        let flow = Flow {
+            node,
+            kind: FlowKind::Table { store: None },
+            key: Format::read(primary),
+            value: flow.value.retyped(ty),
+            rekeyed: None,
+            windowed: None,
+            versioned: false,
+        };
+        self.join_result(at, flow, join)
+    }
+
+    fn foreign_sink(&mut self, at: &At<'_>, name: &str, parents: &[NodeId], topic: &TopicRef) {
+        let kind = NodeKind::ForeignKeySink {
+            topic: topic.clone(),
+        };
+        let sink = self.node(&at.part_name(name), &at.path, None, kind);
+        for parent in parents {
+            self.graph.nodes[parent.0].children.push(sink);
+        }
+    }
+
+    fn foreign_source(&mut self, at: &At<'_>, name: &str, topic: TopicRef) -> NodeId {
+        let kind = NodeKind::StreamSource {
+            topics: vec![topic],
+            key: SerdeKind::Bytes,
+            value: SerdeKind::Bytes,
+            options: SourceOptions::default(),
+            changes: false,
+        };
+        self.node(&at.part_name(name), &at.path, None, kind)
+    }
+}
