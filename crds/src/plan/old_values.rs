@@ -10,8 +10,14 @@ pub(super) fn mark(plan: &mut Plan) {
             .children
             .iter()
             .any(|child| wants(&plan.nodes[child.0].kind, plan.nodes[child.0].sends_old));
-        plan.nodes[index].sends_old = sends;
+        plan.nodes[index].sends_old = sends || always(&plan.nodes[index].kind);
     }
+}
+
+/// A table's filter knows old values even where nobody below asks: without them it would send a
+/// tombstone for each value that it never let through (the constructor of KTableFilter).
+fn always(kind: &NodeKind) -> bool {
+    matches!(kind, NodeKind::Filter { table: true, .. })
 }
 
 /// Whether a node wants old values of its parents, given whether it sends them itself.
