@@ -10,6 +10,7 @@ summary=()
 # Tests write state and broker logs by the hundred; in memory they take a third of the time.
 if [[ -z ${TMPDIR:-} ]] && (($(df --output=avail -k /dev/shm 2>/dev/null | tail -1) > 4000000)); then
   export TMPDIR=/dev/shm
+  export MILLRACE_CLUSTER=${MILLRACE_CLUSTER:-/dev/shm/millrace-cluster}
 fi
 
 finish() {
@@ -41,9 +42,17 @@ stage() {
 
 stage "set-up" scripts/setup.sh
 stage "set-up (Java)" scripts/setup.sh java
+# Without root there is no cluster, and the end-to-end tests say so.
+if ((EUID == 0)); then
+  stage "set-up (cluster)" scripts/setup.sh cluster
+fi
 stage "formatting" cargo fmt --all --check
 stage "clippy" scripts/cargo.sh clippy "${flags[@]}" --all-targets -- -D warnings
 stage "Kafka's jars" tests/broker/fetch.sh
+if ((EUID == 0)); then
+  stage "Kubernetes" tests/cluster/bin.sh
+  stage "Kafka's image" tests/cluster/kafka.sh
+fi
 stage "build" scripts/cargo.sh build "${flags[@]}" --bins --examples
 stage "tests" scripts/cargo.sh test "${flags[@]}"
 # Ports of its own, so that a demo may be running beside.

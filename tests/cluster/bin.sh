@@ -73,9 +73,9 @@ build_pause() {
   "$here/image.sh" localhost/pause:1 "$home/pause.tar" "$context" >&2
 }
 
-# The marker is written last, and holds what was asked for: an interrupted build, or another version,
-# builds again (Go's own cache keeps what was compiled).
-wanted=$(cat "$here/bin.sh" "$here/pause.c" "$here/image.sh" | sha256sum)
+# The marker is written last, and holds what was asked for: an interrupted build, or other versions,
+# build again (Go's own cache keeps what was compiled).
+wanted="kubernetes $version, coredns $coredns, helm $helm, pause $(sha256sum <"$here/pause.c")"
 if [[ $(cat "$home/built" 2>/dev/null) != "$wanted" ]]; then
   mkdir -p "$bin"
   exec 9>"$home/.lock"

@@ -11,6 +11,9 @@
 #   node.sh start NAME   starts it again
 #   node.sh kill-container NAMESPACE POD   kills the first process of a pod's container
 #   node.sh kubeconfig   prints the path of the administrator's kubeconfig
+#
+# MILLRACE_CLUSTER_OWNER, a word given to `up`, makes `down` with such a word leave clusters of others
+# alone.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 source "$cluster_scripts/parts.sh"
@@ -93,9 +96,12 @@ up() {
   local reason
   reason=$(check)
   [[ -z $reason ]] || die "$reason"
-  [[ ! -e $state/pids ]] || die "a cluster is up, or was not taken down: $cluster_scripts/node.sh down"
+  [[ ! -e $state ]] || die "a cluster is up, or was not taken down: make cluster-down"
+  ! ip link show "$node_link" >/dev/null 2>&1 ||
+    die "a cluster whose state is in another folder is up (network link $node_link)"
   bin=$("$cluster_scripts/bin.sh")
   mkdir -p "$state"/{pids,pki,cni,etcd,volumes}
+  echo "${MILLRACE_CLUSTER_OWNER:-}" >"$state/owner"
   control_plane
   node
   wait_for "the default service account" "$bin/kubectl" get serviceaccount default
@@ -132,6 +138,7 @@ node() {
 
 down() {
   [[ -e $state ]] || return 0
+  [[ -z ${MILLRACE_CLUSTER_OWNER:-} || $(cat "$state/owner") == "$MILLRACE_CLUSTER_OWNER" ]] || return 0
   # The programs may be gone from the cache: everything below goes on without them.
   bin=$cache/kubernetes-1.34.4/bin
   stop provisioner kubelet controller-manager scheduler coredns kube-proxy
@@ -147,38 +154,46 @@ down() {
 
 # Containers outlive containerd: whatever runs in our control group, and the shims of our containerd.
 kill_pods() {
-  local round group
+  local round pids
   for ((round = 0; round < 20; round++)); do
-    local pids
     pids=$(find /sys/fs/cgroup -path "*$cgroup/*" -name cgroup.procs -exec cat {} + 2>/dev/null |
       sort -un)
     [[ -n $pids ]] || break
     xargs -r kill -9 <<<"$pids" 2>/dev/null || true
     sleep 0.1
   done
-  for group in /proc/[0-9]*; do
-    tr '\0' ' ' <"$group/cmdline" 2>/dev/null |
-      grep -q "^[^ ]*containerd-shim[^ ]* .*$state/containerd.sock" &&
-      kill -9 "${group#/proc/}" 2>/dev/null || true
-  done
+  pgrep -f "^[^ ]*containerd-shim[^ ]* .*$state/containerd.sock" | xargs -r kill -9 2>/dev/null || true
   find /sys/fs/cgroup -depth -type d -path "*$cgroup*" -exec rmdir {} + 2>/dev/null || true
+}
+
+# A cluster that is half up does not stay; its logs do.
+failed() {
+  echo "cluster: taking down what had come up; its logs are in $cache/cluster-failed" >&2
+  rm -rf "$cache/cluster-failed"
+  mkdir -p "$cache/cluster-failed"
+  cp "$state"/*.log "$cache/cluster-failed" 2>/dev/null || true
+  down
+}
+
+# One cluster goes up or down at a time.
+lock() {
+  mkdir -p "$cache"
+  exec 9>"$cache/cluster.lock"
+  flock -w 120 9 || die "another cluster is going up or down"
 }
 
 command=${1:-}
 shift || true
 case $command in
-  check | down | import) "$command" "$@" ;;
+  check | import) "$command" "$@" ;;
   up)
-    # Started parts do not keep the lock, and a cluster that is half up does not stay.
-    mkdir -p "$cache"
-    exec 9>"$cache/cluster.lock"
-    flock -w 60 9 || die "another cluster is going up or down"
-    failed() { echo "cluster: taking down what had come up; logs: $cache/cluster-failed" >&2
-      rm -rf "$cache/cluster-failed" && mkdir -p "$cache/cluster-failed"
-      cp "$state"/*.log "$cache/cluster-failed" 2>/dev/null || true
-      down; }
-    [[ -e $state/pids ]] || trap '(($? == 0)) || failed' EXIT
+    lock
+    [[ -e $state ]] || trap '(($? == 0)) || failed' EXIT
     up
+    ;;
+  down)
+    lock
+    down
     ;;
   kill-container) kill_container "$@" ;;
   kubeconfig) echo "$KUBECONFIG" ;;

@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use millrace_kafka::{Cluster as KafkaApi, Guarantee, KafkaCluster, KafkaConfig, TopicSpec};
 
 pub use kubectl::{Kubectl, wait_until};
-pub use pods::{Gaps, Pod, worker_status};
+pub use pods::{Gap, Gaps, Pod, worker_status};
 pub use space::{Condition, Space};
 
 /// Namespace of the operator.
@@ -33,6 +33,9 @@ const OPERATOR_LIMIT: Duration = Duration::from_secs(120);
 
 /// The guard's script: its standard input closes when we are gone. `$1` is `node.sh`.
 const GUARD: &str = r#"read -r _; exec "$1" down"#;
+
+/// Names whose cluster it is, so that nobody takes down another's.
+const OWNER: &str = "MILLRACE_CLUSTER_OWNER";
 
 /// A running cluster.
 pub struct Cluster {
@@ -81,21 +84,25 @@ impl Cluster {
         };
         let keep = std::env::var_os("MILLRACE_E2E_KEEP").is_some();
         if !(keep && cluster.kubeconfig.exists()) {
+            let mut up = Command::new(cluster.scripts.join("up.sh"));
+            up.arg(programs()?);
             if !keep {
-                cluster.watch()?;
+                let owner = std::process::id().to_string();
+                cluster.watch(&owner)?;
+                up.env(OWNER, &owner);
             }
-            let programs = programs()?;
-            output(Command::new(cluster.scripts.join("up.sh")).arg(programs))?;
+            output(&mut up)?;
         }
         cluster.install_operator()?;
         Ok(cluster)
     }
 
     /// Starts the guard.
-    fn watch(&self) -> Result<()> {
+    fn watch(&self, owner: &str) -> Result<()> {
         let guard = Command::new("setsid")
             .args(["bash", "-c", GUARD, "guard"])
             .arg(self.scripts.join("node.sh"))
+            .env(OWNER, owner)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -7,8 +7,18 @@
 //! scenario counts as ignored.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "e2e/lifecycle.rs"]
+mod lifecycle;
 #[path = "e2e/loan.rs"]
 mod loan;
+#[path = "e2e/operator.rs"]
+mod operator;
+#[path = "e2e/restart.rs"]
+mod restart;
+#[path = "e2e/scale.rs"]
+mod scale;
+#[path = "e2e/support.rs"]
+mod support;
 
 use std::process::ExitCode;
 
@@ -21,14 +31,29 @@ const AT_A_TIME: usize = 3;
 /// A scenario's body.
 type Body = fn() -> anyhow::Result<()>;
 
+/// A list of scenarios, named as their functions are.
+macro_rules! scenarios {
+    ($($module:ident::$name:ident,)*) => {
+        &[$((stringify!($name), $module::$name)),*]
+    };
+}
+
 /// Scenarios that share the cluster.
-const SHARED: &[(&str, Body)] = &[(
-    "the_loan_example_runs_as_its_readme_says",
+const SHARED: &[(&str, Body)] = scenarios![
     loan::the_loan_example_runs_as_its_readme_says,
-)];
+    scale::an_autoscaler_reads_the_scale,
+    restart::a_pod_comes_back_with_its_volume_and_restores_the_tail_alone,
+    lifecycle::an_application_waits_for_its_source_topic_and_goes_on_by_itself,
+    lifecycle::joined_topics_with_different_partitions_are_refused_by_name,
+    lifecycle::an_incompatible_topology_is_refused_and_the_accepted_one_runs_on,
+    lifecycle::a_rollout_to_a_bad_image_heals_when_the_spec_is_mended,
+    lifecycle::a_suspended_application_has_no_pods_and_goes_on_where_it_stopped,
+    lifecycle::a_deleted_application_leaves_what_its_policy_says,
+];
 
 /// Scenarios that need it for themselves.
-const ALONE: &[(&str, Body)] = &[];
+const ALONE: &[(&str, Body)] =
+    scenarios![scale::kubectl_scale_moves_tasks_without_loss_and_without_touching_pods_that_stay,];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
