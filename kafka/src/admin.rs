@@ -1,7 +1,7 @@
 //! Topics, watermarks, configurations, group offsets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::classify::{Site, is_coordinator_moving};
@@ -22,16 +22,43 @@ const OFFSET_SPEC_LATEST: i64 = -1;
 /// Pause between two looks at whether a change of topics has reached the brokers.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
+/// One client for all admins of a cluster; replaced when the credentials are.
+#[derive(Clone)]
+pub(crate) struct SharedClient(Arc<Mutex<Client>>);
+
+impl SharedClient {
+    pub(crate) fn new(client: Client) -> Self {
+        Self(Arc::new(Mutex::new(client)))
+    }
+
+    /// The client as of now.
+    fn get(&self) -> Client {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Every admin uses this one from its next call on.
+    pub(crate) fn replace(&self, client: Client) {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *shared, client);
+        // Closing it may take seconds, and needs no lock.
+        drop(shared);
+        drop(old);
+    }
+}
+
 /// The Kafka implementation of [`Admin`].
 pub(crate) struct KafkaAdmin {
-    client: Client,
+    client: SharedClient,
     config: Arc<KafkaConfig>,
     site: Site,
 }
 
 impl KafkaAdmin {
-    /// An admin over a client that may be shared.
-    pub(crate) fn new(client: Client, config: Arc<KafkaConfig>, site: Site) -> Self {
+    /// An admin over the shared client.
+    pub(crate) fn new(client: SharedClient, config: Arc<KafkaConfig>, site: Site) -> Self {
         Self {
             client,
             config,
@@ -49,6 +76,7 @@ impl KafkaAdmin {
             return Ok(Vec::new());
         }
         self.client
+            .get()
             .describe_topics(names, self.timeout())
             .map_err(|error| self.site.error("describe topics", &error))?
             .into_iter()
@@ -115,9 +143,9 @@ impl KafkaAdmin {
             // librdkafka asks the leaders it remembers, with the epochs it remembers: after a broker's
             // restart the same refusal would come for minutes. Asking for all topics renews both.
             if std::mem::replace(&mut tried, true) {
-                self.client.topic_names(left)?;
+                self.client.get().topic_names(left)?;
             }
-            self.client.list_offsets(&specs, isolation, left)
+            self.client.get().list_offsets(&specs, isolation, left)
         })?;
         let offsets: BTreeMap<_, _> = results
             .iter()
@@ -141,7 +169,7 @@ impl KafkaAdmin {
 
 impl Admin for KafkaAdmin {
     fn cluster_id(&self) -> Result<String> {
-        self.client.cluster_id(self.timeout()).ok_or_else(|| {
+        self.client.get().cluster_id(self.timeout()).ok_or_else(|| {
             let message = format!(
                 "no answer from Kafka at {} within {:?}",
                 self.site.servers,
@@ -167,6 +195,7 @@ impl Admin for KafkaAdmin {
     fn list_topics(&self) -> Result<Vec<String>> {
         let mut names = self
             .client
+            .get()
             .topic_names(self.timeout())
             .map_err(|error| self.site.error("list topics", &error))?;
         names.sort();
@@ -188,6 +217,7 @@ impl Admin for KafkaAdmin {
             .collect();
         let outcomes = self
             .client
+            .get()
             .create_topics(&new, self.timeout())
             .map_err(|error| self.site.error("create topics", &error))?;
         self.first_failure("create topic", outcomes, |error| {
@@ -210,6 +240,7 @@ impl Admin for KafkaAdmin {
         };
         let outcomes = self
             .client
+            .get()
             .create_partitions(topic, count, self.timeout())
             .map_err(|error| self.site.error(&*operation, &error))?;
         self.first_failure("raise the partitions of topic", outcomes, |_| false)?;
@@ -229,6 +260,7 @@ impl Admin for KafkaAdmin {
         }
         let outcomes = self
             .client
+            .get()
             .delete_topics(names, self.timeout())
             .map_err(|error| self.site.error("delete topics", &error))?;
         self.first_failure("delete topic", outcomes, is_unknown_topic)?;
@@ -239,6 +271,7 @@ impl Admin for KafkaAdmin {
 
     fn topic_configs(&self, topic: &str) -> Result<BTreeMap<String, String>> {
         self.client
+            .get()
             .topic_configs(topic, self.timeout())
             .map_err(|error| {
                 self.site
@@ -266,7 +299,7 @@ impl Admin for KafkaAdmin {
             list.push(partition, *offset).map_err(broken)?;
         }
         self.site.retry(operation, self.timeout(), |left| {
-            self.client.delete_records(&list, left)
+            self.client.get().delete_records(&list, left)
         })?;
         Ok(())
     }
@@ -297,7 +330,7 @@ impl Admin for KafkaAdmin {
         let deadline = Instant::now() + self.timeout();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.client.delete_group(group, left) {
+            match self.client.get().delete_group(group, left) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => {
                     return Ok(());

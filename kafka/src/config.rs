@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::KafkaFiles;
 use crate::log::{ConsumerOptions, Guarantee, ProducerOptions};
 use crate::native::{Conf, ConfError};
 
@@ -20,6 +21,8 @@ pub struct KafkaConfig {
     pub bootstrap_servers: String,
     /// librdkafka's properties, by name (its CONFIGURATION.md).
     pub properties: BTreeMap<String, String>,
+    /// Files that the secrets of TLS and SASL come from; they override the properties. Default: none.
+    pub files: KafkaFiles,
     /// `ExactlyOnce`: the group consumers read committed records only; `AtLeastOnce`: all records, as
     /// Kafka Streams does. Readers made by [`Cluster::reader`](crate::Cluster::reader) always read
     /// committed records only.
@@ -28,8 +31,8 @@ pub struct KafkaConfig {
     pub request_timeout: Duration,
     /// After this time without a commit the broker aborts a transaction. Default 10 s.
     pub transaction_timeout: Duration,
-    /// Bytes fetched ahead per assigned partition (a fetch of up to 1 MiB may come on top). Default
-    /// 4 MiB.
+    /// Bytes fetched ahead per assigned partition; one fetch, of as much and 1 MiB at most, may come on
+    /// top. Default 4 MiB.
     pub fetch_buffer: usize,
     /// Bytes of records handed to a producer and not yet acknowledged. Default 64 MiB.
     pub send_buffer: usize,
@@ -43,6 +46,9 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 const FETCH_BUFFER: usize = 4 << 20;
 /// Default of [`KafkaConfig::send_buffer`].
 const SEND_BUFFER: usize = 64 << 20;
+/// Bounds of what one fetch asks of a partition, bytes.
+const FETCH_MIN: usize = 64 << 10;
+const FETCH_MAX: usize = 1 << 20;
 
 impl KafkaConfig {
     /// A configuration with the defaults.
@@ -50,6 +56,7 @@ impl KafkaConfig {
         Self {
             bootstrap_servers: bootstrap_servers.into(),
             properties: BTreeMap::new(),
+            files: KafkaFiles::default(),
             guarantee,
             request_timeout: REQUEST_TIMEOUT,
             transaction_timeout: TRANSACTION_TIMEOUT,
@@ -70,6 +77,7 @@ impl KafkaConfig {
         if self.bootstrap_servers.trim().is_empty() {
             return refuse("the bootstrap servers are empty; give host:port".to_owned());
         }
+        self.files.check()?;
         let mut scratch = Conf::new();
         for (name, value) in &self.properties {
             if let Some(reason) = names::owned(name) {
@@ -140,8 +148,11 @@ impl KafkaConfig {
             Guarantee::AtLeastOnce => "read_uncommitted",
         };
         let buffer = (self.fetch_buffer >> 10).max(1).to_string();
+        let fetch = self.fetch_buffer.clamp(FETCH_MIN, FETCH_MAX).to_string();
         self.conf(
             &[
+                // A larger record still comes, alone (KIP-74).
+                ("fetch.message.max.bytes", &fetch),
                 // Each partition has a queue of its own, so both limits count per partition.
                 ("queued.max.messages.kbytes", &buffer),
                 // In bytes of small records far below the buffer: a message costs its client 250 bytes more.
@@ -227,10 +238,15 @@ impl KafkaConfig {
             .properties
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
+        let from_files = self.files.properties()?;
+        let files = from_files
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
         let all = common
             .into_iter()
             .chain(defaults.iter().copied())
             .chain(users)
+            .chain(files)
             .chain(owned.iter().copied());
         for (name, value) in all {
             conf.set(name, value).map_err(|error| {
@@ -270,6 +286,7 @@ impl fmt::Debug for KafkaConfig {
         f.debug_struct("KafkaConfig")
             .field("bootstrap_servers", &self.bootstrap_servers)
             .field("properties", &properties)
+            .field("files", &self.files)
             .field("guarantee", &self.guarantee)
             .field("request_timeout", &self.request_timeout)
             .field("transaction_timeout", &self.transaction_timeout)

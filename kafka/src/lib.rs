@@ -17,6 +17,7 @@ mod classify;
 mod cluster;
 mod config;
 pub mod error;
+mod files;
 mod group;
 mod leave;
 pub mod log;
@@ -29,6 +30,7 @@ mod sink;
 pub use cluster::KafkaCluster;
 pub use config::KafkaConfig;
 pub use error::{Error, ErrorKind, Result};
+pub use files::KafkaFiles;
 pub use log::{
     Admin, Cluster, CommittedOffset, ConsumerOptions, GroupConsumer, GroupMetadata, Guarantee,
     OutRecord, PartitionAssignment, ProducerOptions, Rebalance, RecordSink, RecordSource,

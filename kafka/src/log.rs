@@ -25,6 +25,20 @@ pub trait Cluster: Send + Sync {
 
     /// A producer; transactional where [`ProducerOptions::transactional_id`] is set.
     fn producer(&self, options: &ProducerOptions) -> Result<Box<dyn RecordSink>>;
+
+    /// Looks whether the credentials have changed and the log takes the new ones: true once for each
+    /// change. Consumers, readers and producers keep those they were made with, and are to be made
+    /// anew; admins have them already. New ones that the log does not take are an error each time,
+    /// and the old ones stay in use.
+    fn refresh(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Bytes that each client made from here on may hold: fetched ahead of one partition, and sent and
+    /// not acknowledged. A log without buffers of its own has no use for it.
+    fn set_buffers(&self, fetch_per_partition: usize, send: usize) {
+        let _without_buffers = (fetch_per_partition, send);
+    }
 }
 
 /// How records, state and offsets are tied together (Kafka Streams' `processing.guarantee`).

@@ -7,6 +7,7 @@
 //!    └── AppShared: phase, what the threads publish; for HTTP
 //! ```
 
+mod renewal;
 mod runtime_file;
 mod stream_threads;
 mod supervisor;

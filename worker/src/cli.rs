@@ -3,6 +3,7 @@
 mod check;
 mod dev;
 mod input;
+mod kafka_files;
 mod run;
 mod service;
 

@@ -39,12 +39,6 @@ pub struct ErrorPolicies {
     pub production: Policy,
 }
 
-/// Uncommitted writes of one thread before it commits early.
-pub const OVERLAY_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// Committed rows that a thread keeps at hand, over all its stores.
-pub const ROW_CACHE_BYTES: usize = 32 * 1024 * 1024;
-
 /// Settings of the engine, the same for all threads.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {

@@ -20,6 +20,7 @@
 //! (threads of one application), [`mod@http`] (health, status, queries).
 
 pub mod app;
+pub mod budget;
 pub mod clock;
 pub mod config;
 pub mod crash;

@@ -13,7 +13,7 @@ use crate::runtime::restore_thread::RestoreThread;
 use crate::runtime::restorer::Restorer;
 use crate::runtime::thread::{StreamThread, ThreadContext};
 use crate::state::StateDirectory;
-use crate::status::ThreadStatus;
+use crate::status::{TaskState, ThreadStatus};
 
 /// One of them.
 struct Slot {
@@ -48,12 +48,35 @@ impl StreamThreads {
         self.slots.contains_key(&index)
     }
 
+    /// The numbers of all, lowest first.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.slots.keys().copied()
+    }
+
+    /// Whether a thread is there, is to stay, knows its tasks and runs them all.
+    pub(super) fn is_settled(&self, index: u32) -> bool {
+        self.slots.get(&index).is_some_and(|slot| {
+            let snapshot = slot.status.snapshot();
+            let mut tasks = snapshot.tasks.iter();
+            slot.ending.asked().is_none()
+                && slot.status.joined()
+                && tasks.all(|task| task.state == TaskState::Running)
+        })
+    }
+
     /// Asks the threads from this number on to end.
     pub(super) fn end_from(&self, index: u32, end: End) {
         for (&number, slot) in self.slots.range(index..) {
             if slot.ending.asked().is_none() {
                 tracing::info!(thread = number, ?end, "stream thread ends");
             }
+            slot.ending.ask(end);
+        }
+    }
+
+    /// Asks one thread to end.
+    pub(super) fn end(&self, index: u32, end: End) {
+        if let Some(slot) = self.slots.get(&index) {
             slot.ending.ask(end);
         }
     }

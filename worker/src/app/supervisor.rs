@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::renewal::Renewal;
 use super::runtime_file::{RuntimeFile, Wanted};
 use super::stream_threads::StreamThreads;
 use super::{AppOptions, AppShared, Phase, lock};
+use crate::budget::MemoryBudget;
 use crate::error::EngineError;
 use crate::runtime::ending::End;
 use crate::runtime::housekeeping;
@@ -20,10 +22,19 @@ const ROUND: Duration = Duration::from_millis(50);
 /// Between two looks for a missing topic or an absent broker.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Between two looks for changed credentials.
+const REFRESH: Duration = if cfg!(test) {
+    Duration::from_millis(100)
+} else {
+    Duration::from_secs(10)
+};
+
 /// What all stream threads are made from, once the topics are there.
 struct Prepared {
     context: ThreadContext,
     tasks: usize,
+    /// Input and changelog partitions of all tasks.
+    partitions: usize,
 }
 
 /// The state directory, this process's alone from the first thread on until the end.
@@ -42,6 +53,8 @@ pub(super) struct Supervisor<'a> {
     prepared: Option<Prepared>,
     looked_for_topics: Option<Instant>,
     state: Option<State>,
+    refreshed: Instant,
+    renewal: Renewal,
 }
 
 impl<'a> Supervisor<'a> {
@@ -57,6 +70,8 @@ impl<'a> Supervisor<'a> {
             prepared: None,
             looked_for_topics: None,
             state: None,
+            refreshed: Instant::now(),
+            renewal: Renewal::default(),
         }
     }
 
@@ -78,6 +93,7 @@ impl<'a> Supervisor<'a> {
 
     fn round(&mut self) -> Result<(), EngineError> {
         self.threads.reap()?;
+        self.renew_credentials();
         let wanted = match &mut self.file {
             Some(file) => file.wanted(),
             None => Wanted::Declared,
@@ -95,6 +111,23 @@ impl<'a> Supervisor<'a> {
             Wanted::Declared => self.have(None),
             Wanted::Threads(count) => self.have(Some(count)),
         }
+    }
+
+    /// Looks now and then for changed credentials; threads that were made with the old ones are made
+    /// anew, in turn.
+    fn renew_credentials(&mut self) {
+        if self.refreshed.elapsed() >= REFRESH {
+            self.refreshed = Instant::now();
+            match self.options.cluster.refresh() {
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::info!("Kafka's TLS or SASL files have changed: new clients, in turn");
+                    self.renewal.begin(self.threads.numbers());
+                }
+                Err(error) => tracing::warn!(%error, "changed TLS or SASL files"),
+            }
+        }
+        self.renewal.step(&self.threads);
     }
 
     /// Lets all threads commit, close and leave. When they have, nothing is kept of the topics as
@@ -119,6 +152,13 @@ impl<'a> Supervisor<'a> {
         };
         let declared = self.options.config.thread_count(prepared.tasks);
         let count = count.unwrap_or_else(|| u32::try_from(declared).unwrap_or(u32::MAX));
+        let budget = &prepared.context.budget;
+        budget.divide(usize::try_from(count).unwrap_or(usize::MAX));
+        let fetch = budget.fetch_bytes(prepared.partitions);
+        // A record larger than the buffer could never be sent.
+        let record = self.options.config.record_bytes_max();
+        let send = budget.send_bytes().max(2 * record);
+        self.options.cluster.set_buffers(fetch, send);
         self.threads.end_from(count, End::Leave);
         for index in 0..count {
             // A number whose thread is still ending is free in a later round.
@@ -164,6 +204,11 @@ impl<'a> Supervisor<'a> {
             }
         };
         let tasks = layout.tasks().count();
+        let partitions = layout
+            .tasks()
+            .filter_map(|task| options.plan.subtopologies.get(task.subtopology))
+            .map(|part| part.sources.len() + part.stores.len())
+            .sum();
         let layout = Arc::new(layout);
         *lock(&self.shared.layout) = Some(Arc::clone(&layout));
         tracing::info!(
@@ -180,8 +225,13 @@ impl<'a> Supervisor<'a> {
             limits: Arc::new(limits),
             cluster: Arc::clone(&options.cluster),
             clock: Arc::clone(&options.clock),
+            budget: Arc::new(MemoryBudget::new(options.memory.limit_bytes())),
         };
-        Ok(Some(Prepared { context, tasks }))
+        Ok(Some(Prepared {
+            context,
+            tasks,
+            partitions,
+        }))
     }
 
     fn open_state(&self) -> Result<State, EngineError> {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use millrace_crds::read::read_documents;
@@ -12,7 +13,10 @@ use millrace_crds::worker_api::RuntimeSettings;
 use millrace_embedded::{
     EmbeddedCluster, EmbeddedOptions, Isolation, ReadFrom, SystemClock as LogClock,
 };
-use millrace_kafka::{Cluster, HeadersBuf, TopicPartition, TopicSpec};
+use millrace_kafka::{
+    Admin, Cluster, ConsumerOptions, GroupConsumer, HeadersBuf, ProducerOptions, RecordSink,
+    RecordSource, Result, TopicPartition, TopicSpec,
+};
 
 use super::{App, AppOptions, Phase};
 use crate::clock::SystemClock;
@@ -76,12 +80,16 @@ impl Scene {
     }
 
     fn start(&self, internal_topics: InternalTopics) -> App {
+        self.start_on(Arc::new(self.log.clone()), internal_topics)
+    }
+
+    fn start_on(&self, cluster: Arc<dyn Cluster>, internal_topics: InternalTopics) -> App {
         let document = read_documents(COUNTS, "test").unwrap().remove(0);
         let state = self.folder.path().join("state");
         App::start(AppOptions {
             config: WorkerConfig::new(&document.app, 0, state),
             plan: Arc::new(document.plan().unwrap()),
-            cluster: Arc::new(self.log.clone()),
+            cluster,
             clock: Arc::new(SystemClock),
             memory: StateMemory::new(Some(64 << 20)),
             internal_topics,
@@ -132,6 +140,34 @@ impl Scene {
         for (key, found) in counts {
             assert_eq!(found, expected, "{}", String::from_utf8_lossy(&key));
         }
+    }
+}
+
+/// A log whose credentials change when told.
+struct Renewed {
+    log: EmbeddedCluster,
+    changed: AtomicBool,
+}
+
+impl Cluster for Renewed {
+    fn admin(&self) -> Result<Box<dyn Admin>> {
+        self.log.admin()
+    }
+
+    fn consumer(&self, options: &ConsumerOptions) -> Result<Box<dyn GroupConsumer>> {
+        self.log.consumer(options)
+    }
+
+    fn reader(&self, name: &str) -> Result<Box<dyn RecordSource>> {
+        self.log.reader(name)
+    }
+
+    fn producer(&self, options: &ProducerOptions) -> Result<Box<dyn RecordSink>> {
+        self.log.producer(options)
+    }
+
+    fn refresh(&self) -> Result<bool> {
+        Ok(self.changed.swap(false, Ordering::AcqRel))
     }
 }
 
@@ -265,6 +301,48 @@ fn a_worker_without_settings_or_without_the_operators_topics_says_what_it_waits_
     }
     scene.topic("app-tasks", 3);
     waits_for("app-tasks (4 partitions; it has 3)");
+    app.stop();
+    app.join().unwrap();
+}
+
+#[test]
+fn threads_whose_credentials_changed_are_made_anew_in_turn_and_keep_their_tasks() {
+    let mut scene = Scene::new();
+    scene.want(1, 2);
+    let log = Arc::new(Renewed {
+        log: scene.log.clone(),
+        changed: AtomicBool::new(false),
+    });
+    let app = scene.start_on(Arc::clone(&log) as Arc<dyn Cluster>, InternalTopics::Create);
+    scene.write();
+    settle(&scene, &app, 2);
+    let tasks = || {
+        let mut owned: Vec<_> = app
+            .shared()
+            .threads()
+            .iter()
+            .map(|thread| {
+                let tasks = thread.snapshot().tasks.clone();
+                let tasks: Vec<_> = tasks.iter().map(|task| task.id).collect();
+                (thread.name.clone(), tasks)
+            })
+            .collect();
+        owned.sort();
+        owned
+    };
+    let before = tasks();
+    let old = app.shared().threads();
+
+    log.changed.store(true, Ordering::Release);
+    wait_for("new threads", &app, || {
+        let (now, all) = (app.shared().threads(), running(&app).unwrap_or_default());
+        let kept = |thread| old.iter().any(|old| Arc::ptr_eq(old, thread));
+        assert!(now.len() >= 1, "one after the other");
+        now.len() == 2 && !now.iter().any(kept) && all.values().sum::<usize>() == 4
+    });
+    assert_eq!(tasks(), before);
+    scene.write();
+    settle(&scene, &app, 2);
     app.stop();
     app.join().unwrap();
 }

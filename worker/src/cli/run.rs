@@ -15,6 +15,7 @@ use millrace_worker::state::StateMemory;
 use millrace_worker::topics::InternalTopics;
 
 use super::input::{self, Overrides, Planned};
+use super::kafka_files::KafkaFilesArgs;
 use super::service;
 
 /// Arguments of `run`.
@@ -28,6 +29,8 @@ pub(super) struct RunArgs {
     name: Option<String>,
     #[command(flatten)]
     overrides: Overrides,
+    #[command(flatten)]
+    kafka_files: KafkaFilesArgs,
     /// state.dir: directory of the local state. One worker per directory.
     #[arg(
         long,
@@ -117,6 +120,8 @@ pub(super) fn run(args: &RunArgs) -> Result<(), String> {
     let config = WorkerConfig::new(&app.document.app, ordinal, args.state_dir.clone());
     let mut kafka = KafkaConfig::new(config.bootstrap_servers.clone(), config.engine.guarantee);
     kafka.properties.clone_from(&config.properties);
+    args.kafka_files
+        .apply(&app.document.app.spec.kafka, &mut kafka);
     let cluster = KafkaCluster::new(kafka).map_err(|error| error.to_string())?;
     let options = AppOptions {
         config,

@@ -12,7 +12,6 @@ use millrace_kafka::{
 use super::restore::RestoredState;
 use super::tasks::{Pending, Running};
 use super::thread::StreamThread;
-use crate::config::ROW_CACHE_BYTES;
 use crate::error::{EngineError, Outcome};
 use crate::task::collector::Collector;
 use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
@@ -269,7 +268,7 @@ impl StreamThread {
             .filter_map(|task| context.plan.subtopologies.get(task.subtopology))
             .map(|subtopology| subtopology.stores.len())
             .sum();
-        ROW_CACHE_BYTES / stores.max(1)
+        context.budget.row_cache_bytes(stores)
     }
 
     /// Positions of inputs that the group has no offset for, by the source's reset policy; committed

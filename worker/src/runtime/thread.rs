@@ -13,8 +13,9 @@ use super::commit::in_doubt;
 use super::ending::{End, Ending};
 use super::restore::{RestoreJob, Restored};
 use super::tasks::{Running, Tasks};
+use crate::budget::MemoryBudget;
 use crate::clock::Clock;
-use crate::config::{EngineConfig, OVERLAY_BYTES_MAX};
+use crate::config::EngineConfig;
 use crate::error::{EngineError, Outcome};
 use crate::status::ThreadStatus;
 use crate::task::collector::{Collector, TopicLimits};
@@ -71,6 +72,8 @@ pub struct ThreadContext {
     pub cluster: Arc<dyn Cluster>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Memory, divided over the threads.
+    pub budget: Arc<MemoryBudget>,
 }
 
 /// One stream thread.
@@ -247,12 +250,13 @@ impl StreamThread {
         };
         let now_ms = self.context.clock.wall_ms();
         let mut uncommitted = self.tasks.uncommitted_bytes();
+        let uncommitted_max = self.context.budget.overlay_bytes();
         let tasks = self.tasks.running_mut();
         let share = (PROCESS_RECORDS_MAX / tasks.len().max(1)).max(1);
         for Running { task, .. } in tasks {
             for _ in 0..share {
                 let before = task.uncommitted_bytes();
-                if uncommitted >= OVERLAY_BYTES_MAX || !task.process_one(collector, now_ms)? {
+                if uncommitted >= uncommitted_max || !task.process_one(collector, now_ms)? {
                     break;
                 }
                 uncommitted += task.uncommitted_bytes() - before;
@@ -264,7 +268,8 @@ impl StreamThread {
 
     fn commit_if_due(&mut self) -> Result<(), EngineError> {
         let now = self.context.clock.monotonic();
-        if !self.until_commit(now).is_zero() && self.tasks.uncommitted_bytes() < OVERLAY_BYTES_MAX {
+        let uncommitted_max = self.context.budget.overlay_bytes();
+        if !self.until_commit(now).is_zero() && self.tasks.uncommitted_bytes() < uncommitted_max {
             return Ok(());
         }
         self.commit()

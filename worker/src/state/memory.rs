@@ -21,14 +21,14 @@ pub struct StateMemory {
     cache: Cache,
     write_buffers: WriteBufferManager,
     cache_bytes: u64,
+    limit_bytes: Option<u64>,
 }
 
 impl StateMemory {
     /// Takes a share of a memory limit in bytes; `None`: of the container's limit, if there is one.
     pub fn new(limit_bytes: Option<u64>) -> Self {
-        let limit = limit_bytes
-            .or_else(container_limit_bytes)
-            .unwrap_or(DEFAULT_LIMIT_BYTES);
+        let limit_bytes = limit_bytes.or_else(container_limit_bytes);
+        let limit = limit_bytes.unwrap_or(DEFAULT_LIMIT_BYTES);
         let cache_bytes = (limit / CACHE_SHARE_OF_LIMIT).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX);
         let to_size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let cache = Cache::new_hyper_clock_cache(to_size(cache_bytes), 0);
@@ -43,7 +43,13 @@ impl StateMemory {
             cache,
             write_buffers,
             cache_bytes,
+            limit_bytes,
         }
+    }
+
+    /// The limit of the process's memory that a share was taken of; `None`: there is none.
+    pub fn limit_bytes(&self) -> Option<u64> {
+        self.limit_bytes
     }
 
     /// Options of a task database.

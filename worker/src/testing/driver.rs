@@ -11,6 +11,7 @@ use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, Isolation, ReadFrom, S
 use millrace_kafka::{Cluster, CommittedOffset, HeadersBuf, TopicPartition, TopicSpec};
 
 use super::{DriverError, ManualClock, Member, TempDir};
+use crate::budget::MemoryBudget;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::error::EngineError;
@@ -122,6 +123,7 @@ impl TopologyDriver {
             limits: Arc::new(found.limits),
             cluster: Arc::new(cluster.clone()),
             clock: Arc::new(clock.clone()),
+            budget: Arc::new(MemoryBudget::new(None)),
         };
         let memory = StateMemory::new(Some(MEMORY_LIMIT_BYTES));
         let members = BTreeMap::new();
