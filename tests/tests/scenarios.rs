@@ -11,6 +11,8 @@ mod broker_restart;
 mod command_line;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[path = "scenarios/feed.rs"]
+mod feed;
 #[path = "scenarios/inputs.rs"]
 mod inputs;
 #[path = "scenarios/loan.rs"]
@@ -27,3 +29,5 @@ mod refused;
 mod steps;
 #[path = "scenarios/support.rs"]
 mod support;
+#[path = "scenarios/threads.rs"]
+mod threads;

@@ -1,18 +1,15 @@
 //! Tasks over processes: three partitions are three tasks of each subtopology; members come, go and
 //! come back, and the others go on.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use millrace_kafka::{Headers, OutRecord};
 use millrace_tests::worker::{AppStatus, LIMIT, WorkerProcess};
 
-use super::support::{Rec, Scene};
+use super::feed::{Feed, GAP_LIMIT, by_input, largest_gap};
+use super::support::Scene;
 
-const COUNTS: &str = "
+pub(super) const COUNTS: &str = "
 apiVersion: millrace.dev/v1alpha1
 kind: StreamApp
 metadata: {name: ID}
@@ -28,65 +25,12 @@ spec:
       count-b: {from: b, steps: [groupByKey: {}, count: {name: count-b}], to: {topic: ID-out-b, value: json}}
 ";
 
-/// Pause between two records of the feed, to each partition.
-const FEED_PAUSE: Duration = Duration::from_millis(10);
-/// The longest an output may pause while its task stays where it is, on a busy machine.
-const GAP_LIMIT: Duration = Duration::from_secs(2);
-
-/// Writes to every partition of both inputs until told to stop; how many to each.
-struct Feed {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
-}
-
-impl Feed {
-    fn start(scene: &Scene) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let mut producer = scene.producer(None);
-        let topics = [scene.name("a"), scene.name("b")];
-        let thread = std::thread::spawn(move || {
-            let mut count = 0;
-            while !stopped.load(Ordering::Acquire) {
-                count += 1;
-                for topic in &topics {
-                    let topic = producer.topic(topic).unwrap();
-                    for partition in 0..3 {
-                        // The key is of its partition by decree: nothing here looks it up.
-                        let key = format!("key-{partition}");
-                        let (key, value) = (Some(key.as_bytes()), Some(&b"x"[..]));
-                        let (timestamp, headers) = (0, Headers::EMPTY);
-                        let record = OutRecord {
-                            topic,
-                            partition,
-                            timestamp,
-                            key,
-                            value,
-                            headers,
-                        };
-                        producer.send(&record).unwrap();
-                    }
-                }
-                producer.flush().unwrap();
-                std::thread::sleep(FEED_PAUSE);
-            }
-            count
-        });
-        Self { stop, thread }
-    }
-
-    fn stop(self) -> usize {
-        self.stop.store(true, Ordering::Release);
-        self.thread.join().unwrap()
-    }
-}
-
-fn ids(status: &AppStatus) -> BTreeSet<String> {
+pub(super) fn ids(status: &AppStatus) -> BTreeSet<String> {
     status.task_ids().into_iter().collect()
 }
 
 /// Waits until these workers run all six tasks, and each at least `least`.
-fn settle(workers: &mut [&mut WorkerProcess], least: usize) -> Vec<BTreeSet<String>> {
+pub(super) fn settle(workers: &mut [&mut WorkerProcess], least: usize) -> Vec<BTreeSet<String>> {
     for worker in &mut *workers {
         worker.wait_ready(least).unwrap();
     }
@@ -184,31 +128,11 @@ fn a_third_process_takes_only_its_share_and_one_that_returns_finds_its_tasks_aga
             let task = format!("{subtopology}_{partition}");
             if stayed.contains(&task) && !returned.contains(&task) {
                 let gap = largest_gap(&outputs);
+                println!("a third process: task {task}, which stayed, paused {gap:?} at most");
                 assert!(gap < GAP_LIMIT, "task {task}, which stayed, paused {gap:?}");
             }
         }
     }
-}
-
-/// Output records by the input partition that their key names.
-fn by_input(records: &[Rec]) -> BTreeMap<String, Vec<Rec>> {
-    let mut inputs: BTreeMap<String, Vec<Rec>> = BTreeMap::new();
-    for record in records {
-        let partition = record.key().strip_prefix("key-").unwrap();
-        inputs
-            .entry(partition.to_owned())
-            .or_default()
-            .push(record.clone());
-    }
-    assert_eq!(inputs.len(), 3);
-    inputs
-}
-
-fn largest_gap(records: &[Rec]) -> Duration {
-    let gaps = records
-        .windows(2)
-        .map(|pair| pair[1].timestamp - pair[0].timestamp);
-    Duration::from_millis(gaps.max().unwrap_or(0).unsigned_abs())
 }
 
 /// A key of each task is answered by its owner, and by the others with where it is not.

@@ -1,0 +1,88 @@
+//! A steady input, and what its outputs tell: how long each task was not at work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use millrace_kafka::{Headers, OutRecord};
+
+use super::support::{Rec, Scene};
+
+/// Pause between two records of the feed, to each partition.
+const FEED_PAUSE: Duration = Duration::from_millis(10);
+/// The longest an output may pause while its task stays where it is, on a busy machine.
+pub(crate) const GAP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Writes to every partition of both inputs (`a` and `b`, three partitions each) until told to stop;
+/// then tells how many to each.
+#[must_use]
+pub(crate) struct Feed {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<usize>,
+}
+
+impl Feed {
+    pub(crate) fn start(scene: &Scene) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let mut producer = scene.producer(None);
+        let topics = [scene.name("a"), scene.name("b")];
+        let thread = std::thread::spawn(move || {
+            let mut count = 0;
+            while !stopped.load(Ordering::Acquire) {
+                count += 1;
+                for topic in &topics {
+                    let topic = producer.topic(topic).unwrap();
+                    for partition in 0..3 {
+                        // The key is of its partition by decree: nothing here looks it up.
+                        let key = format!("key-{partition}");
+                        let (key, value) = (Some(key.as_bytes()), Some(&b"x"[..]));
+                        let (timestamp, headers) = (0, Headers::EMPTY);
+                        let record = OutRecord {
+                            topic,
+                            partition,
+                            timestamp,
+                            key,
+                            value,
+                            headers,
+                        };
+                        producer.send(&record).unwrap();
+                    }
+                }
+                producer.flush().unwrap();
+                std::thread::sleep(FEED_PAUSE);
+            }
+            count
+        });
+        Self { stop, thread }
+    }
+
+    pub(crate) fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Output records by the input partition that their key names.
+pub(crate) fn by_input(records: &[Rec]) -> BTreeMap<String, Vec<Rec>> {
+    let mut inputs: BTreeMap<String, Vec<Rec>> = BTreeMap::new();
+    for record in records {
+        let partition = record.key().strip_prefix("key-").unwrap();
+        inputs
+            .entry(partition.to_owned())
+            .or_default()
+            .push(record.clone());
+    }
+    assert_eq!(inputs.len(), 3);
+    inputs
+}
+
+/// The longest time between two outputs, by the broker's clock.
+pub(crate) fn largest_gap(records: &[Rec]) -> Duration {
+    let gaps = records
+        .windows(2)
+        .map(|pair| pair[1].timestamp - pair[0].timestamp);
+    Duration::from_millis(gaps.max().unwrap_or(0).unsigned_abs())
+}
