@@ -39,6 +39,10 @@ pub struct ErrorPolicies {
     pub production: Policy,
 }
 
+/// Wall-clock time between two looks for results that are complete (closed windows, unmatched records
+/// of a join), as in Kafka Streams: each look is a scan.
+pub const EMIT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Settings of the engine, the same for all threads.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -54,6 +58,8 @@ pub struct EngineConfig {
     pub max_task_idle_ms: i64,
     /// Records per input partition before its fetching stops.
     pub buffered_records_max: usize,
+    /// Wall-clock time between two looks for results that are complete.
+    pub emit_interval: Duration,
     /// When committed state goes to disk.
     pub flush: FlushBound,
     /// What is done with records that fail.
@@ -106,6 +112,7 @@ impl WorkerConfig {
             buffered_records_max: usize::try_from(spec.buffered_records_per_partition)
                 .unwrap_or(1)
                 .max(1),
+            emit_interval: EMIT_INTERVAL,
             flush: FlushBound {
                 records: at_least(spec.state.flush.records, 1),
                 interval_ms: at_least(spec.state.flush.interval_ms, 1),

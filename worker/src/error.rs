@@ -46,6 +46,19 @@ pub enum EngineError {
     /// Topics are missing or do not fit the topology.
     #[error("{0}")]
     Topics(String),
+    /// A suppression holds more back than it may.
+    #[error(
+        "{node} holds back {records} records of {bytes} bytes, more than it may: give it more room \
+         (`maxRecords`, `maxBytes`), or let it forward the oldest early"
+    )]
+    BufferFull {
+        /// Node and field path.
+        node: String,
+        /// Records held back.
+        records: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
     /// The operating system refused a thread.
     #[error("could not {0}")]
     Thread(String),
@@ -99,6 +112,7 @@ impl EngineError {
             | Self::PoisonRecord { .. }
             | Self::OffsetsLost { .. }
             | Self::Topics(_)
+            | Self::BufferFull { .. }
             | Self::Thread(_)
             | Self::Panicked { .. }
             | Self::GaveUp { .. } => Outcome::Fatal,
@@ -118,6 +132,7 @@ impl EngineError {
             Self::PoisonRecord { .. } => "PoisonRecord",
             Self::OffsetsLost { .. } => "OffsetsLost",
             Self::Topics(_) => "TopicsMismatch",
+            Self::BufferFull { .. } => "BufferFull",
             Self::Thread(_) => "ThreadFailed",
             Self::Panicked { .. } => "Panicked",
             Self::GaveUp { .. } => "GaveUp",

@@ -11,19 +11,38 @@
 //! tail from there. State is never wiped because of a crash (architecture decision D3).
 
 pub mod checkpoint;
+pub mod committed;
 pub mod db;
 pub mod directory;
 pub mod flush;
+pub mod global;
+mod layout;
 pub mod memory;
+pub mod observed;
+mod ordered_keys;
 pub mod overlay;
+pub mod row;
 pub mod row_cache;
+pub mod session_store;
+pub mod shape;
 pub mod store;
+mod version_log;
+pub mod versioned_store;
+pub mod window_store;
 
 pub use checkpoint::Checkpoint;
+pub use committed::{Committed, CommittedStore, MemoryRows};
 pub use db::TaskDb;
 pub use directory::{ApplicationLock, StateDirectory};
+pub use global::GlobalTables;
 pub use memory::StateMemory;
-pub use store::{KeyValueStore, Row};
+pub use observed::Observed;
+pub use row::Row;
+pub use session_store::{SessionRow, SessionStore};
+pub use shape::{Shape, WindowOrder};
+pub use store::{ChangelogRecord, Store};
+pub use versioned_store::{Placed, VersionedStore};
+pub use window_store::{WindowRow, WindowStore};
 
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,7 @@ use millrace_kafka::TopicPartition;
 
 use crate::runtime::restore::RestoreProgress;
 use crate::runtime::tasks::{Pending, Tasks};
-use crate::state::store::CommittedStore;
+use crate::state::CommittedStore;
 use crate::task::TaskCounters;
 
 /// State of a task on its thread.

@@ -11,24 +11,26 @@
 pub mod collector;
 pub mod partition_group;
 pub mod record_queue;
+mod times;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_crds::plan::TaskId;
+use millrace_crds::plan::{InvalidTime, TaskId};
 use millrace_expr::Bump;
 use millrace_kafka::{CommittedOffset, Headers, HeadersBuf, RecordView, TopicPartition};
 
+use crate::change;
 use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
-use crate::processor::{Context, Dropped, NodeError, Stage};
-use crate::record::{Datum, Record};
+use crate::processor::{Context, Dropped, NodeError, NodeTimes, Stage};
+use crate::record::{Change, Datum, Record};
 use crate::state::flush::{FlushBound, FlushDue};
-use crate::state::store::{Committed, CommittedStore};
-use crate::state::{Checkpoint, KeyValueStore, TaskDb};
-use crate::topology::{Format, ProcessorTopology};
+use crate::state::{Checkpoint, Committed, CommittedStore, GlobalTables, Store, TaskDb};
+use crate::topology::{Format, ProcessorTopology, Source};
 use collector::Collector;
 use partition_group::{PartitionGroup, UNKNOWN_TIME};
+pub use times::decode_time;
 
 /// Offsets that do not move are committed again after this time. To the broker the group subscribes
 /// to the tasks topic alone, and of other topics it forgets what was not committed for
@@ -70,7 +72,11 @@ pub struct Task {
     pub group: PartitionGroup,
     /// Source (place in the topology) of each input.
     sources: Vec<usize>,
-    stores: Vec<KeyValueStore>,
+    stores: Vec<Store>,
+    globals: GlobalTables,
+    /// What nodes remember, by place.
+    times: Vec<NodeTimes>,
+    emit_interval_ms: i64,
     state: TaskState,
     flush: FlushBound,
     errors: ErrorPolicies,
@@ -105,19 +111,23 @@ impl Task {
             .stores
             .iter()
             .zip(&state.stores)
-            .map(|(slot, committed)| KeyValueStore::new(slot.id, committed.clone(), cache_bytes))
+            .map(|(slot, committed)| Store::new(slot.id, committed.clone(), cache_bytes))
             .collect();
         let committed_positions = group
             .inputs()
             .iter()
             .map(|input| input.position())
             .collect();
+        let times = vec![NodeTimes::default(); topology.nodes.len()];
         Self {
             id,
             topology,
             group,
             sources,
             stores,
+            globals: GlobalTables::default(),
+            times,
+            emit_interval_ms: 0,
             state,
             flush,
             errors,
@@ -131,6 +141,29 @@ impl Task {
         }
     }
 
+    /// Lets the task look global tables up.
+    #[must_use]
+    pub fn with_globals(mut self, globals: GlobalTables) -> Self {
+        self.globals = globals;
+        self
+    }
+
+    /// Sets the wall-clock time between two looks for results that are complete; 0, always, before.
+    #[must_use]
+    pub fn with_emit_interval(mut self, interval: Duration) -> Self {
+        self.emit_interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Takes what nodes knew from the texts beside the inputs' committed offsets.
+    #[must_use]
+    pub fn with_times<'m>(mut self, metadata: impl Iterator<Item = &'m str>) -> Self {
+        for text in metadata {
+            times::restore(text, &self.topology.nodes, &mut self.times);
+        }
+        self
+    }
+
     /// Processes the next record; false when there is none to process now.
     pub fn process_one(
         &mut self,
@@ -140,7 +173,7 @@ impl Task {
         let Some(input) = self.group.choose(now_ms) else {
             return Ok(false);
         };
-        let (time, failure) = self.run(input, collector);
+        let (time, failure) = self.run(input, collector, now_ms);
         self.arena.reset();
         match failure {
             None => {}
@@ -161,15 +194,23 @@ impl Task {
     }
 
     /// Reads the chosen input's head and runs it through the nodes. Returns its event time.
-    fn run(&mut self, input: usize, collector: &mut Collector) -> (i64, Option<NodeError>) {
+    fn run(
+        &mut self,
+        input: usize,
+        collector: &mut Collector,
+        now_ms: i64,
+    ) -> (i64, Option<NodeError>) {
         let Self {
             topology,
             group,
             sources,
             stores,
+            globals,
             arena,
             scratch,
             dropped,
+            times,
+            emit_interval_ms,
             id,
             ..
         } = self;
@@ -186,20 +227,18 @@ impl Task {
                 message,
             }
         };
-        let timestamp = match &source.timestamp {
-            Some(extractor) => match extractor.extract(&raw, arena) {
-                Ok(timestamp) => timestamp,
-                Err(message) => return (UNKNOWN_TIME, Some(unreadable(message))),
-            },
-            None if raw.timestamp < 0 => {
-                let message = format!("the record's timestamp is {}", raw.timestamp);
-                return (UNKNOWN_TIME, Some(unreadable(message)));
+        let partition_time = group.inputs()[input].time();
+        let timestamp = match event_time(source, &raw, partition_time, now_ms, arena) {
+            Ok(Some(timestamp)) => timestamp,
+            Ok(None) => {
+                dropped.records += 1;
+                return (UNKNOWN_TIME, None);
             }
-            None => raw.timestamp,
+            Err(message) => return (UNKNOWN_TIME, Some(unreadable(message))),
         };
         let read = decode(raw.key, &source.key, "key", arena)
-            .and_then(|key| Ok((key, decode(raw.value, &source.value, "value", arena)?)));
-        let (key, value) = match read {
+            .and_then(|key| Ok((key, decode_value(source, raw.value, arena)?)));
+        let (key, (value, change)) = match read {
             Ok(read) => read,
             Err(message) => return (timestamp, Some(unreadable(message))),
         };
@@ -209,16 +248,20 @@ impl Task {
             timestamp,
             headers: raw.headers,
             topic,
-            change: None,
+            change,
             window: None,
         };
         let partition = id.partition;
         let mut context = Context {
             stores,
+            globals,
             collector,
             scratch,
             partition,
             dropped,
+            times,
+            now_ms,
+            emit_interval_ms: *emit_interval_ms,
         };
         let result = topology.process(source.node, &record, &mut context, arena);
         (timestamp, result.err())
@@ -238,7 +281,9 @@ impl Task {
         };
         let partition = &self.group.inputs()[input].partition;
         let policy = match stage {
-            Stage::Deserialization => self.errors.deserialization,
+            Stage::Deserialization => self.topology.sources[self.sources[input]]
+                .errors
+                .unwrap_or(self.errors.deserialization),
             Stage::Processing => self.errors.processing,
             Stage::Production => self.errors.production,
         };
@@ -288,19 +333,16 @@ impl Task {
 
     /// Commit, step 1: one changelog record per key written since the last commit.
     pub fn send_changelog(&self, collector: &mut Collector) -> Result<(), EngineError> {
+        let (partition, stream_time) = (self.id.partition, self.group.stream_time().max(0));
         for (store, slot) in self.stores.iter().zip(&self.topology.stores) {
             let Some(changelog) = slot.changelog else {
                 continue;
             };
-            for (key, row) in store.uncommitted() {
-                let (timestamp, value) = match row {
-                    Some(row) => (row.timestamp, Some(row.value)),
-                    None => (self.group.stream_time().max(0), None),
-                };
-                let partition = self.id.partition;
-                let key = Some(key);
-                collector.send(changelog, partition, timestamp, key, value, Headers::EMPTY)?;
-            }
+            store.changes(|record| {
+                let time = record.timestamp.unwrap_or(stream_time);
+                let (key, value, headers) = (Some(record.key), record.value, Headers::EMPTY);
+                collector.send(changelog, partition, time, key, value, headers)
+            })?;
         }
         Ok(())
     }
@@ -312,7 +354,7 @@ impl Task {
         for (input, &committed) in self.group.inputs().iter().zip(&self.committed_positions) {
             let offset = input.position();
             if all || offset != committed {
-                let metadata = encode_time(input.time());
+                let metadata = times::encode(input.time(), &self.topology.nodes, &self.times);
                 offsets.push((
                     input.partition.clone(),
                     CommittedOffset { offset, metadata },
@@ -375,6 +417,7 @@ impl Task {
             let checkpoint = Checkpoint {
                 offset: self.state.offsets[slot],
                 committed_at_ms: now_ms,
+                observed: store.observed(),
                 topic_id: self.state.topic_ids[slot].clone(),
             };
             batch.checkpoint(&store.committed.name, &checkpoint)?;
@@ -425,10 +468,7 @@ impl Task {
 
     /// Memory of uncommitted writes, in bytes.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.stores
-            .iter()
-            .map(KeyValueStore::uncommitted_bytes)
-            .sum()
+        self.stores.iter().map(Store::uncommitted_bytes).sum()
     }
 
     /// Counters since the task started here.
@@ -438,6 +478,48 @@ impl Task {
             ..self.counters
         }
     }
+}
+
+/// A record's time by what its source says; `None` where the record is dropped for want of one, and
+/// the reason where it counts as unreadable.
+fn event_time(
+    source: &Source,
+    raw: &RecordView<'_>,
+    partition_time: i64,
+    now_ms: i64,
+    arena: &Bump,
+) -> Result<Option<i64>, String> {
+    if source.wall_clock {
+        return Ok(Some(now_ms));
+    }
+    let found = match &source.timestamp {
+        Some(extractor) => extractor.extract(raw, arena),
+        None if raw.timestamp < 0 => Err(format!("the record's timestamp is {}", raw.timestamp)),
+        None => Ok(raw.timestamp),
+    };
+    match (found, source.invalid_time) {
+        (Ok(time), _) => Ok(Some(time)),
+        (Err(_), InvalidTime::Skip) => Ok(None),
+        (Err(_), InvalidTime::UsePartitionTime) if partition_time >= 0 => Ok(Some(partition_time)),
+        (Err(message), _) => Err(message),
+    }
+}
+
+/// A record's value and, of a repartitioned table, the change it is.
+#[allow(clippy::type_complexity)]
+fn decode_value<'r>(
+    source: &Source,
+    bytes: Option<&'r [u8]>,
+    arena: &'r Bump,
+) -> Result<(Datum<'r>, Option<&'r Change<'r>>), String> {
+    let (true, Some(both)) = (source.changes, bytes) else {
+        return Ok((decode(bytes, &source.value, "value", arena)?, None));
+    };
+    let (old, new) = change::decode(both).ok_or("the value is no change of a table")?;
+    let old = decode(old, &source.value, "old value", arena)?;
+    let new = decode(new, &source.value, "value", arena)?;
+    let change = arena.alloc(Change { old, latest: true });
+    Ok((new, Some(change)))
 }
 
 fn decode<'r>(
@@ -488,35 +570,4 @@ fn dead_letter_headers(
     );
     push("__streams.errors.offset", &record.offset.to_string());
     headers
-}
-
-/// Prefix of the text beside a committed offset: format version.
-const TIME_PREFIX: &str = "v1:";
-
-/// Text beside a committed offset: the partition's time.
-fn encode_time(time: i64) -> String {
-    format!("{TIME_PREFIX}{time}")
-}
-
-/// The partition time beside a committed offset; unknown where something else stands there.
-pub fn decode_time(metadata: &str) -> i64 {
-    metadata
-        .strip_prefix(TIME_PREFIX)
-        .and_then(|time| time.parse().ok())
-        .unwrap_or(UNKNOWN_TIME)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partition_time_survives_in_the_metadata_and_foreign_text_is_unknown() {
-        assert_eq!(
-            decode_time(&encode_time(1_700_000_000_123)),
-            1_700_000_000_123
-        );
-        assert_eq!(decode_time(""), UNKNOWN_TIME);
-        assert_eq!(decode_time("AgAAAYv"), UNKNOWN_TIME);
-    }
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::{HttpState, Refusal, error, json_text};
 use crate::app::AppShared;
 use crate::serde::serde;
+use crate::state::CommittedStore;
 use crate::state::Row;
-use crate::state::store::CommittedStore;
 use crate::status::TaskState;
 
 /// Query parameters.

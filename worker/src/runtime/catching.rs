@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use millrace_expr::Bump;
 use millrace_kafka::{SourceEvent, TopicPartition};
 
+use super::patience::Patience;
 use super::restore::{RestoreJob, Restored, RestoredState};
 use crate::error::EngineError;
 use crate::state::db::TaskDb;
-use crate::state::store::Committed;
-use crate::state::{Checkpoint, KeyValueStore};
+use crate::state::{Checkpoint, Committed, Observed, StateError, Store};
 use crate::task::TaskState;
 
 /// Rows gathered before they are written in one batch.
@@ -20,7 +21,7 @@ const BATCH_ROWS: usize = 20_000;
 pub(super) struct Catching {
     pub(super) slot: u32,
     pub(super) partition: TopicPartition,
-    pub(super) store: KeyValueStore,
+    pub(super) store: Store,
     /// High watermark when the restore began.
     pub(super) end: i64,
     /// Next offset.
@@ -28,6 +29,8 @@ pub(super) struct Catching {
     /// The rows are older than tombstones are kept: only good if nothing follows them.
     pub(super) too_old: bool,
     pub(super) rebuild: Option<&'static str>,
+    /// A record could not be applied.
+    pub(super) failed: Option<StateError>,
     pub(super) done: bool,
 }
 
@@ -41,11 +44,14 @@ pub(super) struct Active {
     /// Changelog records that are written into the database.
     pub(super) written: u64,
     pub(super) began: Instant,
+    /// Positions at the last look, and the wait since they moved.
+    pub(super) positions: i64,
+    pub(super) wait: Patience,
 }
 
 impl Catching {
     /// Takes an event of its changelog.
-    pub(super) fn take(&mut self, event: &SourceEvent<'_>, job: &RestoreJob) {
+    pub(super) fn take(&mut self, event: &SourceEvent<'_>, job: &RestoreJob, arena: &mut Bump) {
         match event {
             SourceEvent::Record { record, .. } => {
                 if self.rebuild.is_some() || self.done || record.offset < self.next {
@@ -58,7 +64,11 @@ impl Catching {
                 self.next = record.offset + 1;
                 // A changelog record without a key is nobody's row.
                 if let Some(key) = record.key {
-                    self.store.put(key, record.value, record.timestamp);
+                    let (value, time) = (record.value, record.timestamp);
+                    if let Err(error) = self.store.restore(key, value, time, arena) {
+                        self.failed.get_or_insert(error);
+                    }
+                    arena.reset();
                 }
                 job.progress.add_restored(1);
             }
@@ -74,6 +84,7 @@ impl Catching {
     pub(super) fn begin_again(&mut self, why: &'static str) -> Result<(), EngineError> {
         let changelog = &self.partition;
         tracing::warn!(store = %self.store.committed.name, %changelog, why, "rebuilding state");
+        self.store.committed.observed.set(Observed::NOTHING);
         self.store.discard();
         if let Committed::Rocks(db) = &self.store.committed.rows {
             db.clear(&self.store.committed.name)?;
@@ -112,6 +123,7 @@ impl Active {
                     let checkpoint = Checkpoint {
                         offset: store.next,
                         committed_at_ms: now_ms,
+                        observed: store.store.observed(),
                         topic_id: self.topic_ids[store.store.id.0].clone(),
                     };
                     batch.checkpoint(&store.store.committed.name, &checkpoint)?;
@@ -126,6 +138,31 @@ impl Active {
             store.store.apply_committed();
         }
         Ok(())
+    }
+
+    /// Tells now and then of a restore that does not come forward.
+    pub(super) fn tell_if_stuck(&mut self, now: Instant) {
+        let open = || self.stores.iter().filter(|store| !store.done);
+        let positions = open().map(|store| store.next).sum();
+        if positions != self.positions {
+            self.positions = positions;
+            self.wait.over();
+        }
+        let Some(waited) = self.wait.wait(now) else {
+            return;
+        };
+        for store in open() {
+            tracing::warn!(
+                task = %self.job.task,
+                changelog = %store.partition,
+                position = store.next,
+                end = store.end,
+                ?waited,
+                "the restore does not come forward: either the broker is away, or a transaction holds \
+                 the changelog that nobody ends (kafka-transactions.sh find-hanging names it, abort \
+                 ends it)"
+            );
+        }
     }
 
     pub(super) fn finished(self) -> Restored {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use millrace_crds::plan::{Plan, SerdeKind, TaskId};
 
 use crate::error::EngineError;
+use crate::state::Shape;
 use crate::task::TaskState;
 
 /// A store whose rows come from its changelog.
@@ -13,6 +14,8 @@ use crate::task::TaskState;
 pub struct StoreToRestore {
     /// Store name.
     pub name: Arc<str>,
+    /// What its rows are.
+    pub shape: Shape,
     /// Key format.
     pub key: SerdeKind,
     /// Value format.
@@ -34,6 +37,7 @@ impl StoreToRestore {
             .filter_map(|id| plan.stores.get(id.0))
             .map(|store| Self {
                 name: store.name.as_str().into(),
+                shape: Shape::of(plan, store),
                 key: store.key,
                 value: store.value,
                 changelog: store.changelog.as_deref().map(Arc::from),

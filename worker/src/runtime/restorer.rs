@@ -11,18 +11,20 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use millrace_crds::plan::StoreId;
+use millrace_expr::Bump;
 use millrace_kafka::{
     Admin, Cluster, ErrorKind, PartitionAssignment, RecordSource, SourceEvent, StartOffset,
     TopicPartition,
 };
 
 use super::catching::{Active, Catching};
+use super::patience::Patience;
 use super::restore::{RestoreJob, Restored, StoreToRestore};
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::state::db::TaskDb;
-use crate::state::store::{Committed, CommittedStore, MemoryRows};
-use crate::state::{KeyValueStore, StateDirectory, StateErrorKind, StateMemory};
+use crate::state::{Committed, CommittedStore, MemoryRows};
+use crate::state::{StateDirectory, StateErrorKind, StateMemory, Store};
 
 /// Records taken per poll.
 const POLL_RECORDS_MAX: usize = 10_000;
@@ -60,6 +62,7 @@ pub struct Restorer {
     waiting: Vec<Waiting>,
     next_slot: u32,
     delete_retention_ms: HashMap<Arc<str>, i64>,
+    arena: Bump,
 }
 
 impl Restorer {
@@ -83,6 +86,7 @@ impl Restorer {
             waiting: Vec::new(),
             next_slot: 0,
             delete_retention_ms: HashMap::new(),
+            arena: Bump::new(),
         })
     }
 
@@ -198,6 +202,8 @@ impl Restorer {
                     stores,
                     written,
                     began,
+                    positions: -1,
+                    wait: Patience::default(),
                 })
             }
             Err(error) => Err((Box::new(job), error)),
@@ -237,7 +243,7 @@ impl Restorer {
             job.progress.add_total(passed);
             let slot = self.next_slot;
             self.next_slot = self.next_slot.wrapping_add(1);
-            let store = KeyValueStore::new(StoreId(index), committed, 0);
+            let store = Store::new(StoreId(index), committed, 0);
             let done = spec.changelog.is_none();
             stores.push(Catching {
                 slot: if done { u32::MAX } else { slot },
@@ -247,6 +253,7 @@ impl Restorer {
                 next,
                 too_old,
                 rebuild: None,
+                failed: None,
                 done,
             });
         }
@@ -361,6 +368,7 @@ impl Restorer {
         }
         let age_ms = self.clock.wall_ms() - checkpoint.committed_at_ms;
         let too_old = age_ms > self.delete_retention_ms(name)?;
+        committed.observed.set(checkpoint.observed);
         Ok((Some(checkpoint.offset), too_old))
     }
 
@@ -398,7 +406,7 @@ impl Restorer {
         let Some(mut reader) = self.reader.take() else {
             return self.assign_again();
         };
-        let active = &mut self.active;
+        let Self { active, arena, .. } = self;
         let mut route = (u32::MAX, (0, 0));
         let polled = reader.poll(timeout, POLL_RECORDS_MAX, &mut |event| {
             let (SourceEvent::Record { slot, .. } | SourceEvent::End { slot, .. }) = event;
@@ -410,7 +418,7 @@ impl Restorer {
             }
             let (a, s) = route.1;
             let Active { job, stores, .. } = &mut active[a];
-            stores[s].take(&event, job);
+            stores[s].take(&event, job, arena);
         });
         match polled {
             Ok(_) => {
@@ -458,6 +466,9 @@ impl Restorer {
         let mut assign = Vec::new();
         for active in &mut self.active {
             for store in &mut active.stores {
+                if let Some(error) = store.failed.take() {
+                    return Err(error.into());
+                }
                 if let Some(why) = store.rebuild.take() {
                     store.begin_again(why)?;
                     unassign.push(store.partition.clone());
@@ -497,6 +508,9 @@ impl Restorer {
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.stores.iter().all(|store| store.done));
         self.active = active;
+        self.active
+            .iter_mut()
+            .for_each(|active| active.tell_if_stuck(now));
         for active in complete {
             tracing::info!(
                 task = %active.job.task,
@@ -530,10 +544,11 @@ fn committed_store(
         Some(db) if !spec.in_memory => Committed::Rocks(Arc::clone(db)),
         _ => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
     };
-    Ok(CommittedStore {
-        name: Arc::clone(&spec.name),
-        key: spec.key,
-        value: spec.value,
+    let formats = (spec.key, spec.value);
+    Ok(CommittedStore::new(
+        Arc::clone(&spec.name),
+        spec.shape,
+        formats,
         rows,
-    })
+    ))
 }

@@ -13,6 +13,7 @@ use rocksdb::{
 
 use super::directory::TaskDirectory;
 use super::flush::{FlushBound, FlushDue, FlushPolicy};
+use super::shape::Expired;
 use super::{Checkpoint, StateError, StateErrorKind, StateMemory};
 
 /// Column family of the checkpoints; store names cannot start with an underscore.
@@ -264,6 +265,14 @@ impl CommitBatch<'_> {
             None => self.batch.delete_cf(column_family, key),
         }
         self.records += 1;
+        Ok(())
+    }
+
+    /// Deletes all rows of a range that has expired, those written before into this batch included.
+    pub fn delete_range(&mut self, store: &str, range: &Expired) -> Result<(), StateError> {
+        let column_family = self.db.column_family(store)?;
+        self.batch
+            .delete_range_cf(column_family, &range.from, &range.to);
         Ok(())
     }
 

@@ -74,8 +74,18 @@ impl StateDirectory {
 
     /// Creates and locks a task's directory. [`StateErrorKind::Locked`] while someone else has it.
     pub fn lock(&self, task: TaskId) -> Result<TaskDirectory, StateError> {
+        self.lock_named(&task.to_string())
+    }
+
+    /// Creates and locks the directory of the global tables. [`StateErrorKind::Locked`] while someone
+    /// else has it.
+    pub fn lock_global(&self) -> Result<TaskDirectory, StateError> {
+        self.lock_named("global")
+    }
+
+    fn lock_named(&self, name: &str) -> Result<TaskDirectory, StateError> {
         const OPERATION: &str = "lock the task's directory";
-        let path = self.root.join(task.to_string());
+        let path = self.root.join(name);
         let io_of = |path: &Path, error: &std::io::Error| StateError::io(OPERATION, path, error);
         fs::create_dir_all(&path).map_err(|error| io_of(&path, &error))?;
         let lock = lock_file(OPERATION, &path)?;

@@ -1,134 +1,100 @@
-//! A key-value store of a task: overlay over cached over committed rows.
+//! A store of a task: uncommitted writes over cached over committed rows.
 //!
-//! A row is `timestamp, 8 bytes big endian ‖ value bytes`, as Kafka Streams' timestamped stores; the
-//! changelog's value is without the timestamp, which is the record's own.
+//! Knows rows by their row keys (see [`Shape`]) and when they expire; what they mean is read and written
+//! through [`WindowStore`](super::WindowStore), [`SessionStore`](super::SessionStore) and
+//! [`VersionedStore`](super::VersionedStore). Of a key-value store the row key is the key itself.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, RwLock};
+use std::sync::PoisonError;
 
-use millrace_crds::plan::{SerdeKind, StoreId};
+use bumpalo::collections::Vec as ArenaVec;
+use millrace_crds::plan::StoreId;
 use millrace_expr::Bump;
 
+use super::committed::{Committed, CommittedStore};
 use super::db::CommitBatch;
+use super::layout;
+use super::observed::Observed;
+use super::ordered_keys::OrderedKeys;
 use super::overlay::{self, Lookup, Overlay};
+use super::row::Row;
 use super::row_cache::RowCache;
-use super::{StateError, TaskDb};
+use super::shape::Shape;
+use super::version_log::VersionLog;
+use super::{StateError, VersionedStore};
 
-/// Length of the timestamp before the value.
-const TIMESTAMP_LEN: usize = 8;
-
-/// A key, and its row as stored.
-pub type StoredRow = (Vec<u8>, Vec<u8>);
-
-/// Committed rows of an in-memory store. The lock is taken at reads of queries and at commits; the
-/// stream thread is its only writer, so its own reads never wait for long.
-pub type MemoryRows = Arc<RwLock<BTreeMap<Vec<u8>, Vec<u8>>>>;
-
-/// A value and its timestamp.
+/// What a changelog gets for one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row<'a> {
-    /// Event time of the value, ms since the epoch.
-    pub timestamp: i64,
-    /// Value bytes, in the store's value format.
-    pub value: &'a [u8],
-}
-
-impl<'a> Row<'a> {
-    /// Reads a stored row; `None` when it is too short to be one.
-    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let (timestamp, value) = bytes.split_first_chunk::<TIMESTAMP_LEN>()?;
-        Some(Self {
-            timestamp: i64::from_be_bytes(*timestamp),
-            value,
-        })
-    }
-
-    /// Writes a row.
-    pub fn encode(timestamp: i64, value: &[u8]) -> Vec<u8> {
-        let mut row = Vec::with_capacity(TIMESTAMP_LEN + value.len());
-        row.extend_from_slice(&timestamp.to_be_bytes());
-        row.extend_from_slice(value);
-        row
-    }
-}
-
-/// Where committed rows are.
-#[derive(Clone)]
-pub enum Committed {
-    /// In the task's RocksDB.
-    Rocks(Arc<TaskDb>),
-    /// In memory: restored whole at each start.
-    Memory(MemoryRows),
-}
-
-/// Committed rows of one store of one task: what queries may read.
-#[derive(Clone)]
-pub struct CommittedStore {
-    /// Store name.
-    pub name: Arc<str>,
-    /// Key format.
-    pub key: SerdeKind,
-    /// Value format.
-    pub value: SerdeKind,
-    /// Where the rows are.
-    pub rows: Committed,
-}
-
-impl CommittedStore {
-    /// The committed row of a key, as stored.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match &self.rows {
-            Committed::Rocks(db) => Ok(db.get(&self.name, key)?.map(|row| row.to_vec())),
-            Committed::Memory(rows) => Ok(rows
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .get(key)
-                .cloned()),
-        }
-    }
-
-    /// All committed rows in key order, until the callback says stop.
-    pub fn scan(&self, mut row: impl FnMut(&[u8], Row<'_>) -> bool) -> Result<(), StateError> {
-        let mut decoded =
-            |key: &[u8], bytes: &[u8]| Row::decode(bytes).is_none_or(|bytes| row(key, bytes));
-        match &self.rows {
-            Committed::Rocks(db) => db.scan(&self.name, b"", None, decoded),
-            Committed::Memory(rows) => {
-                let rows = rows.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-                let _stopped = rows.iter().all(|(key, bytes)| decoded(key, bytes));
-                Ok(())
-            }
-        }
-    }
+pub struct ChangelogRecord<'a> {
+    /// Key, in Kafka Streams' layout.
+    pub key: &'a [u8],
+    /// Value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Time of the value; a tombstone of a store without versions has none of its own.
+    pub timestamp: Option<i64>,
 }
 
 /// A store as its task sees it.
-pub struct KeyValueStore {
+pub struct Store {
     /// Index in the plan.
     pub id: StoreId,
     /// Committed rows.
     pub committed: CommittedStore,
     overlay: Overlay,
+    /// Keys of the overlay in order, of stores that are read by range.
+    ordered: OrderedKeys,
     cache: RowCache,
+    observed: Observed,
+    versions: VersionLog,
 }
 
-impl KeyValueStore {
+impl Store {
     /// A store with nothing uncommitted, which caches so many bytes of committed rows.
     pub fn new(id: StoreId, committed: CommittedStore, cache_bytes: usize) -> Self {
         let cache_bytes = match committed.rows {
             Committed::Rocks(_) => cache_bytes,
             Committed::Memory(_) => 0,
         };
+        let observed = committed.observed.get();
         Self {
             id,
             committed,
             overlay: Overlay::default(),
+            ordered: OrderedKeys::default(),
             cache: RowCache::new(cache_bytes),
+            observed,
+            versions: VersionLog::default(),
         }
     }
 
-    /// The row of a key, uncommitted writes included; copied into the arena.
+    /// What the rows are.
+    pub fn shape(&self) -> Shape {
+        self.committed.shape
+    }
+
+    /// What the store has seen, uncommitted writes included.
+    pub fn observed(&self) -> Observed {
+        self.observed
+    }
+
+    /// The earliest time whose rows are seen.
+    pub fn live_from(&self) -> i64 {
+        self.shape().live_from(self.observed)
+    }
+
+    /// Takes a row's time into account; false if it is expired, and the row not to be written.
+    pub(super) fn observe(&mut self, time: i64) -> bool {
+        self.observed.time = self.observed.time.max(time);
+        time >= self.live_from()
+    }
+
+    /// The next number for rows that share key and time.
+    pub(super) fn next_sequence(&mut self) -> u32 {
+        // A Java int: it begins again at 0, when rows of the same number are long expired.
+        self.observed.sequence = (self.observed.sequence + 1) & 0x7fff_ffff;
+        self.observed.sequence
+    }
+
+    /// The row under a row key, uncommitted writes included; copied into the arena.
     pub fn get<'r>(&mut self, key: &[u8], arena: &'r Bump) -> Result<Option<Row<'r>>, StateError> {
         let hash = overlay::hash(key);
         let known = match self.overlay.get(hash, key) {
@@ -157,102 +123,213 @@ impl KeyValueStore {
                 Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
             }
             Committed::Memory(rows) => {
-                let rows = rows.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let rows = rows.read().unwrap_or_else(PoisonError::into_inner);
                 Ok(rows.get(key).map(|row| &*arena.alloc_slice_copy(row)))
             }
         }
     }
 
-    /// Writes a value, or deletes the key; uncommitted until [`KeyValueStore::write_to`].
+    /// Writes a value, or deletes the row; uncommitted until [`Store::write_to`].
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
+        let hash = overlay::hash(key);
+        if self.shape().is_ordered() && self.overlay.find(hash, key).is_none() {
+            self.ordered.insert(key);
+        }
         let head = timestamp.to_be_bytes();
-        self.overlay.put(
-            overlay::hash(key),
-            key,
-            value.map(|value| (&head[..], value)),
-        );
+        self.overlay
+            .put(hash, key, value.map(|value| (&head[..], value)));
     }
 
-    /// Rows with `from <= key < to` (`to` `None`: to the end) in key order, uncommitted writes
-    /// included, deleted keys left out; none where `to` is not after `from`.
-    pub fn range(&self, from: &[u8], to: Option<&[u8]>) -> Result<Vec<StoredRow>, StateError> {
-        let mut rows = BTreeMap::new();
+    /// Rows with `from <= row key < to` (`to` `None`: to the end) in key order, uncommitted writes
+    /// included, deleted rows left out, until the callback says stop. Of a key-value store that is not
+    /// ordered, this sorts all its uncommitted writes first.
+    pub fn scan(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        row: impl FnMut(&[u8], Row<'_>) -> bool,
+    ) -> Result<(), StateError> {
         if to.is_some_and(|to| to <= from) {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        match &self.committed.rows {
-            Committed::Rocks(db) => {
-                db.scan(&self.committed.name, from, to, |key, row| {
-                    rows.insert(key.to_vec(), row.to_vec());
-                    true
-                })?;
-            }
-            Committed::Memory(memory) => {
-                let memory = memory
-                    .read()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner());
-                let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
-                let range = memory.range::<[u8], _>((Bound::Included(from), upper));
-                rows.extend(range.map(|(key, row)| (key.clone(), row.clone())));
-            }
+        if self.shape().is_ordered() {
+            let written = self.ordered.range(from, to).map(|key| {
+                let value = match self.overlay.get(overlay::hash(key), key) {
+                    Lookup::Value(value) => Some(value),
+                    Lookup::Deleted | Lookup::Unknown => None,
+                };
+                (key, value)
+            });
+            return self.merge(from, to, written, row);
         }
         let inside = |key: &[u8]| key >= from && to.is_none_or(|to| key < to);
-        for (key, row) in self.overlay.iter().filter(|(key, _)| inside(key)) {
-            match row {
-                Some(row) => rows.insert(key.to_vec(), row.to_vec()),
-                None => rows.remove(key),
-            };
+        let written = self.overlay.sorted().filter(|(key, _)| inside(key));
+        self.merge(from, to, written, row)
+    }
+
+    /// Rows as [`Store::scan`] shows them, copied into the arena.
+    pub fn rows<'r>(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        arena: &'r Bump,
+    ) -> Result<ArenaVec<'r, (&'r [u8], Row<'r>)>, StateError> {
+        let mut rows = ArenaVec::new_in(arena);
+        self.scan(from, to, |key, row| {
+            let key: &'r [u8] = arena.alloc_slice_copy(key);
+            rows.push((key, row.copied(arena)));
+            true
+        })?;
+        Ok(rows)
+    }
+
+    /// Committed rows of a range with what was written over them, both in key order.
+    fn merge<'s>(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        written: impl Iterator<Item = (&'s [u8], Option<&'s [u8]>)>,
+        mut row: impl FnMut(&[u8], Row<'_>) -> bool,
+    ) -> Result<(), StateError> {
+        let mut written = written.peekable();
+        let mut show = |key: &[u8], bytes: Option<&[u8]>| {
+            let decoded = bytes.and_then(Row::decode);
+            decoded.is_none_or(|decoded| row(key, decoded))
+        };
+        let mut go_on = true;
+        self.committed.scan_bytes(from, to, |key, bytes| {
+            while let Some((other, value)) = written.next_if(|(other, _)| *other <= key) {
+                go_on = show(other, value);
+                if !go_on || other == key {
+                    return go_on;
+                }
+            }
+            go_on = show(key, Some(bytes));
+            go_on
+        })?;
+        if go_on {
+            let _stopped = written.all(|(key, value)| show(key, value));
         }
-        Ok(rows.into_iter().collect())
+        Ok(())
     }
 
-    /// Uncommitted writes, one per key: what the changelog gets.
-    pub fn uncommitted(&self) -> impl Iterator<Item = (&[u8], Option<Row<'_>>)> {
-        self.overlay
-            .iter()
-            .map(|(key, row)| (key, row.and_then(Row::decode)))
+    /// Notes a put of a version for the changelog.
+    pub(super) fn log_version(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
+        self.versions.push(key, value, timestamp);
     }
 
-    /// Number of keys with an uncommitted write.
+    /// What the changelog gets for the uncommitted writes: the last state of each row, or every put of
+    /// a versioned store.
+    pub fn changes<E>(
+        &self,
+        mut change: impl FnMut(ChangelogRecord<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if matches!(self.shape(), Shape::Versioned { .. }) {
+            return self.versions.iter().try_for_each(|(key, value, time)| {
+                let timestamp = Some(time);
+                change(ChangelogRecord {
+                    key,
+                    value,
+                    timestamp,
+                })
+            });
+        }
+        let mut scratch = Vec::new();
+        for (key, bytes) in self.overlay.iter() {
+            let row = bytes.and_then(Row::decode);
+            change(ChangelogRecord {
+                key: layout::changelog_key(self.shape(), key, &mut scratch),
+                value: row.map(|row| row.value),
+                timestamp: row.map(|row| row.timestamp),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a record of the changelog as an uncommitted write. A record whose key is not one of this
+    /// shape is nobody's row.
+    pub fn restore(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        timestamp: i64,
+        arena: &Bump,
+    ) -> Result<(), StateError> {
+        if matches!(self.shape(), Shape::Versioned { .. }) {
+            VersionedStore::new(self).restore(key, value, timestamp, arena)?;
+            return Ok(());
+        }
+        let mut row_key = ArenaVec::new_in(arena);
+        let Some(place) = layout::row_key(self.shape(), key, &mut row_key) else {
+            return Ok(());
+        };
+        self.observed.sequence = self.observed.sequence.max(place.sequence);
+        if self.observe(place.time) {
+            self.put(&row_key, value, timestamp);
+        }
+        Ok(())
+    }
+
+    /// Number of rows with an uncommitted write.
     pub fn uncommitted_len(&self) -> usize {
         self.overlay.len()
     }
 
     /// Memory of the uncommitted writes, in bytes.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.overlay.size_bytes()
+        self.overlay.size_bytes() + self.ordered.size_bytes() + self.versions.size_bytes()
     }
 
     /// Adds the uncommitted writes to the commit's batch, in key order (RocksDB's memtable inserts
-    /// sorted keys faster). In-memory stores apply them in [`KeyValueStore::apply_committed`].
+    /// sorted keys faster), and what has expired since the last commit. In-memory stores apply them
+    /// in [`Store::apply_committed`].
     pub fn write_to(&self, batch: &mut CommitBatch<'_>) -> Result<(), StateError> {
         for (key, row) in self.overlay.sorted() {
             batch.put(&self.committed.name, key, row)?;
         }
+        // After the rows: one of them may have expired within this commit.
+        if let Some(expired) = self.newly_expired() {
+            batch.delete_range(&self.committed.name, &expired)?;
+        }
         Ok(())
+    }
+
+    fn newly_expired(&self) -> Option<super::shape::Expired> {
+        self.shape()
+            .expired(self.committed.observed.get(), self.observed)
     }
 
     /// After the commit: the overlay is the committed state now.
     pub fn apply_committed(&mut self) {
         if let Committed::Memory(rows) = &self.committed.rows {
-            let mut rows = rows
-                .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut rows = rows.write().unwrap_or_else(PoisonError::into_inner);
             for (key, row) in self.overlay.iter() {
                 match row {
                     Some(row) => rows.insert(key.to_vec(), row.to_vec()),
                     None => rows.remove(key),
                 };
             }
+            if let Some(expired) = self.newly_expired() {
+                let mut live = rows.split_off(&expired.from);
+                rows.append(&mut live.split_off(&expired.to));
+            }
         }
         for (hash, key, row) in self.overlay.iter_hashed() {
             self.cache.put(hash, key, row);
         }
-        self.overlay.clear();
+        self.committed.observed.set(self.observed);
+        self.forget_writes();
     }
 
     /// Forgets uncommitted writes.
     pub fn discard(&mut self) {
+        self.observed = self.committed.observed.get();
+        self.forget_writes();
+    }
+
+    fn forget_writes(&mut self) {
         self.overlay.clear();
+        self.ordered.clear();
+        self.versions.clear();
     }
 }

@@ -15,6 +15,7 @@ use crate::budget::MemoryBudget;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::error::EngineError;
+use crate::runtime::global::{GlobalOptions, GlobalReader};
 use crate::runtime::thread::ThreadContext;
 use crate::state::{Row, StateDirectory, StateError, StateMemory};
 use crate::status::TaskSnapshot;
@@ -68,6 +69,8 @@ pub struct TopologyDriver {
     context: ThreadContext,
     memory: StateMemory,
     pub(super) members: BTreeMap<u32, Member>,
+    /// Reads the global tables, which all members share here.
+    global: Option<GlobalReader>,
     /// Last, so that it is removed after the members have closed their files.
     state: TempDir,
 }
@@ -115,17 +118,37 @@ impl TopologyDriver {
             Looked::Found(found) => found,
             Looked::Missing(what) => return Err(EngineError::Topics(what).into()),
         };
+        let memory = StateMemory::new(Some(MEMORY_LIMIT_BYTES));
+        let clock_of: Arc<dyn Clock> = Arc::new(clock.clone());
+        let global = if plan.global_tables.is_empty() {
+            None
+        } else {
+            Some(GlobalReader::open(GlobalOptions {
+                plan: Arc::clone(&plan),
+                cluster: Arc::new(cluster.clone()),
+                clock: Arc::clone(&clock_of),
+                directory: StateDirectory::open(
+                    &state.path().join("global"),
+                    &plan.application_id,
+                )?,
+                memory: memory.clone(),
+                flush: engine.flush,
+            })?)
+        };
         let context = ThreadContext {
             config: engine,
             plan: Arc::clone(&plan),
             layout: Arc::new(found.layout),
             topics: Arc::new(found.out),
             limits: Arc::new(found.limits),
+            globals: global
+                .as_ref()
+                .map(|global| global.tables().clone())
+                .unwrap_or_default(),
             cluster: Arc::new(cluster.clone()),
-            clock: Arc::new(clock.clone()),
+            clock: clock_of,
             budget: Arc::new(MemoryBudget::new(None)),
         };
-        let memory = StateMemory::new(Some(MEMORY_LIMIT_BYTES));
         let members = BTreeMap::new();
         let mut driver = Self {
             cluster,
@@ -135,8 +158,10 @@ impl TopologyDriver {
             context,
             memory,
             members,
+            global,
             state,
         };
+        driver.read_globals()?;
         for ordinal in 0..options.members {
             driver.start(ordinal)?;
         }
@@ -205,6 +230,7 @@ impl TopologyDriver {
     /// One round of one member, at the clock's present time. A member whose round fails is gone, as
     /// its process would be.
     pub fn step(&mut self, ordinal: u32) -> Result<(), DriverError> {
+        self.read_globals()?;
         let member = self
             .members
             .get_mut(&ordinal)
@@ -214,6 +240,18 @@ impl TopologyDriver {
             self.members.remove(&ordinal);
         }
         Ok(stepped?)
+    }
+
+    /// Brings the global tables up to the end of their topics.
+    fn read_globals(&mut self) -> Result<(), DriverError> {
+        let Some(global) = &mut self.global else {
+            return Ok(());
+        };
+        global.run_once(Duration::ZERO)?;
+        while !global.caught_up() {
+            global.run_once(Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     /// Lets time pass, then steps every member once, in order of their numbers.
@@ -377,7 +415,9 @@ pub(super) fn plan_of(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), 
     };
     let plan = Arc::new(document.plan().map_err(refused)?);
     let state = TempDir::new();
-    let config = WorkerConfig::new(&document.app, 0, state.path().to_owned());
+    let mut config = WorkerConfig::new(&document.app, 0, state.path().to_owned());
+    // What is complete is seen at the record that completes it.
+    config.engine.emit_interval = Duration::ZERO;
     Ok((config, plan, state))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use millrace_crds::plan::{Plan, TaskId};
+use millrace_crds::plan::{GlobalTableId, Plan, TaskId};
 use millrace_kafka::{Guarantee, Headers, HeadersBuf, RecordView, TopicPartition};
 
 use super::capture::{Capture, CapturedRecord};
@@ -12,8 +12,9 @@ use super::driver::{Rows, plan_of};
 use super::{DriverError, TempDir};
 use crate::error::EngineError;
 use crate::runtime::restore::StoreToRestore;
-use crate::state::store::{Committed, CommittedStore, MemoryRows};
-use crate::state::{Row, StateDirectory, StateMemory, TaskDb};
+use crate::state::{
+    Committed, CommittedStore, GlobalTables, MemoryRows, Row, StateDirectory, StateMemory, TaskDb,
+};
 use crate::task::collector::{Collector, TopicLimits};
 use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
 use crate::task::{Task, TaskState};
@@ -69,6 +70,9 @@ pub struct StepDriver {
     /// Number of the next turn.
     turns: u64,
     next_offset: i64,
+    globals: GlobalTables,
+    /// Global tables by topic.
+    global_topics: HashMap<String, GlobalTableId>,
     options: StepOptions,
     uncommitted: usize,
     now_ms: i64,
@@ -103,6 +107,13 @@ impl StepDriver {
         let capture = Capture::default();
         let sink = Box::new(capture.clone());
         let collector = Collector::new(sink, Guarantee::AtLeastOnce, &topics, &limits)?;
+        // Every topic that a record names is there, with one partition.
+        let collector = collector.with_lookup(Box::new(|_| {
+            Ok(Some(TopicLimits {
+                partitions: 1,
+                record_bytes_max: PRODUCER_RECORD_BYTES_MAX,
+            }))
+        }));
         let mut driver = Self {
             tasks: Vec::new(),
             collector,
@@ -111,6 +122,12 @@ impl StepDriver {
             waiting: BTreeMap::new(),
             turns: 0,
             next_offset: 0,
+            globals: GlobalTables::new(&plan.global_tables, None),
+            global_topics: plan
+                .global_tables
+                .iter()
+                .map(|table| (table.topic.clone(), table.id))
+                .collect(),
             uncommitted: 0,
             now_ms: options.now_ms,
             started: Instant::now(),
@@ -134,7 +151,7 @@ impl StepDriver {
             let stores = driver.open(&plan, id)?;
             let (group, sources) = driver.inputs(&topology);
             let (flush, errors) = (config.engine.flush, config.engine.errors);
-            driver.tasks.push(Task::new(
+            let task = Task::new(
                 id,
                 topology,
                 group,
@@ -143,7 +160,11 @@ impl StepDriver {
                 flush,
                 errors,
                 ROW_CACHE_BYTES,
-            ));
+            );
+            let task = task
+                .with_globals(driver.globals.clone())
+                .with_emit_interval(config.engine.emit_interval);
+            driver.tasks.push(task);
         }
         Ok(driver)
     }
@@ -160,14 +181,13 @@ impl StepDriver {
         } else {
             None
         };
-        let stores = specs.iter().map(|spec| CommittedStore {
-            name: Arc::clone(&spec.name),
-            key: spec.key,
-            value: spec.value,
-            rows: match &db {
+        let stores = specs.iter().map(|spec| {
+            let rows = match &db {
                 Some(db) => Committed::Rocks(Arc::clone(db)),
                 None => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
-            },
+            };
+            let formats = (spec.key, spec.value);
+            CommittedStore::new(Arc::clone(&spec.name), spec.shape, formats, rows)
         });
         Ok(TaskState {
             stores: stores.collect(),
@@ -325,6 +345,14 @@ impl StepDriver {
     }
 
     fn process(&mut self, record: &CapturedRecord) -> Result<(), DriverError> {
+        if let Some(&table) = self.global_topics.get(&*record.topic) {
+            if let Some(key) = &record.key {
+                let value = record.value.as_deref();
+                self.globals
+                    .put_in_memory(table, key, value, record.timestamp);
+            }
+            return Ok(());
+        }
         let Some(&(task, input)) = self.routes.get(&*record.topic) else {
             return Err(EngineError::Topics(format!("no source reads {}", record.topic)).into());
         };

@@ -12,3 +12,4 @@ mod steps;
 mod store;
 mod support;
 mod tasks;
+mod timed_stores;

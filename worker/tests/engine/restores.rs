@@ -18,7 +18,9 @@ use millrace_worker::runtime::restore::{
     RestoreJob, RestoreProgress, Restored, RestoredState, StoreToRestore,
 };
 use millrace_worker::runtime::restorer::Restorer;
-use millrace_worker::state::{Checkpoint, StateDirectory, StateErrorKind, StateMemory, TaskDb};
+use millrace_worker::state::{
+    Checkpoint, Shape, StateDirectory, StateErrorKind, StateMemory, TaskDb,
+};
 use millrace_worker::testing::{ManualClock, TempDir};
 
 const CHANGELOG: &str = "app-rows-changelog";
@@ -169,6 +171,7 @@ impl Bench {
 fn job() -> RestoreJob {
     let store = StoreToRestore {
         name: "rows".into(),
+        shape: Shape::KeyValue { ordered: false },
         key: SerdeKind::String,
         value: SerdeKind::String,
         changelog: Some(CHANGELOG.into()),

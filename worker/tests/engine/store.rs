@@ -9,8 +9,10 @@ use std::time::Instant;
 use millrace_crds::plan::{SerdeKind, StoreId, TaskId};
 use millrace_expr::Bump;
 use millrace_kafka::{HeadersBuf, RecordView};
-use millrace_worker::state::store::{Committed, CommittedStore};
-use millrace_worker::state::{Checkpoint, KeyValueStore, Row, StateDirectory, StateMemory, TaskDb};
+use millrace_worker::state::{
+    Checkpoint, Observed, Shape, StateDirectory, StateMemory, Store, TaskDb,
+};
+use millrace_worker::state::{Committed, CommittedStore};
 use millrace_worker::task::record_queue::RecordQueue;
 use millrace_worker::testing::TempDir;
 use proptest::prelude::*;
@@ -61,7 +63,7 @@ struct Checked {
     cache_bytes: usize,
     /// `None`: in memory.
     db: Option<Arc<TaskDb>>,
-    store: KeyValueStore,
+    store: Store,
     committed: Rows,
     overlaid: Rows,
     commits: i64,
@@ -104,12 +106,18 @@ impl Checked {
             }
             Operation::Range(from, to) => {
                 let (from, to) = (key(*from), to.map(key));
-                let found = self.store.range(&from, to.as_deref()).unwrap();
+                let mut found = Vec::new();
+                self.store
+                    .scan(&from, to.as_deref(), |key, row| {
+                        found.push((key.to_vec(), (row.timestamp, row.value.to_vec())));
+                        true
+                    })
+                    .unwrap();
                 let expected: Vec<_> = self
                     .overlaid
                     .iter()
                     .filter(|(key, _)| **key >= from && to.as_ref().is_none_or(|to| *key < to))
-                    .map(|(key, (timestamp, value))| (key.clone(), Row::encode(*timestamp, value)))
+                    .map(|(key, row)| (key.clone(), row.clone()))
                     .collect();
                 assert_eq!(found, expected);
             }
@@ -137,6 +145,7 @@ impl Checked {
             let checkpoint = Checkpoint {
                 offset,
                 committed_at_ms: 0,
+                observed: Observed::NOTHING,
                 topic_id,
             };
             batch.checkpoint(STORE, &checkpoint).unwrap();
@@ -188,19 +197,15 @@ fn open(temp: &TempDir, memory: &StateMemory) -> Arc<TaskDb> {
     Arc::new(TaskDb::open(directory.lock(TASK).unwrap(), &[STORE], memory).unwrap())
 }
 
-fn store(db: Option<&Arc<TaskDb>>, cache_bytes: usize) -> KeyValueStore {
+fn store(db: Option<&Arc<TaskDb>>, cache_bytes: usize) -> Store {
     let rows = match db {
         Some(db) => Committed::Rocks(Arc::clone(db)),
         None => Committed::Memory(Arc::new(RwLock::new(BTreeMap::new()))),
     };
     let (key, value) = (SerdeKind::Bytes, SerdeKind::Bytes);
-    let committed = CommittedStore {
-        name: STORE.into(),
-        key,
-        value,
-        rows,
-    };
-    KeyValueStore::new(StoreId(0), committed, cache_bytes)
+    let shape = Shape::KeyValue { ordered: true };
+    let committed = CommittedStore::new(STORE.into(), shape, (key, value), rows);
+    Store::new(StoreId(0), committed, cache_bytes)
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use millrace_embedded::EmbeddedOptions;
 use millrace_kafka::{Cluster, TopicPartition};
 use millrace_worker::error::EngineError;
-use millrace_worker::state::store::Committed;
+use millrace_worker::state::Committed;
 use millrace_worker::testing::{DriverError, DriverOptions, TopologyDriver};
 
 use super::support::{Random, drive, drive_with, shown};
