@@ -8,7 +8,7 @@ use crate::record::{Datum, Record};
 use crate::topology::{ProcessorNode, ProcessorTopology};
 
 impl ProcessorTopology {
-    /// Joins a stream record with the row its key has now. The result has the stream record's time.
+    /// Joins a stream record with the row its key has now, of a versioned table at the record's time. The result has the stream record's time.
     /// A null value never joins; a null key joins nothing, and a left join still forwards it
     /// (KIP-962).
     #[allow(clippy::too_many_arguments)]
@@ -26,7 +26,7 @@ impl ProcessorTopology {
             context.dropped.records += 1;
             return Ok(());
         }
-        let right = match self.row(node, store, &record.key, context, arena)? {
+        let right = match self.row_as_of(node, store, record, context, arena)? {
             Some(row) => self.row_value(node, store, row, arena)?,
             None if left => Value::Null,
             None => return Ok(()),

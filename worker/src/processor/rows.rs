@@ -7,7 +7,7 @@ use millrace_kafka::Headers;
 
 use super::{Context, NodeError, encode, processing, production};
 use crate::record::{Datum, Record, Window};
-use crate::state::Row;
+use crate::state::{Row, SessionStore, Shape, VersionedStore, WindowStore};
 use crate::topology::{Format, ProcessorNode, ProcessorTopology};
 
 impl ProcessorTopology {
@@ -83,6 +83,38 @@ impl ProcessorTopology {
                 .ok_or_else(|| processing(node, "a stored key has no window".to_owned()))?,
         };
         Ok((self.key_datum(node, store, key, arena)?, window))
+    }
+
+    /// The row a table has for a record's key, and its window where it has one; of a versioned table the
+    /// latest.
+    pub(super) fn table_row<'r>(
+        &'r self,
+        node: &'r ProcessorNode,
+        store: usize,
+        record: &Record<'r>,
+        context: &mut Context<'_>,
+        arena: &'r Bump,
+    ) -> Result<Option<Row<'r>>, NodeError> {
+        if record.key.is_null() {
+            return Ok(None);
+        }
+        let shape = context.stores[store].shape();
+        if matches!(shape, Shape::KeyValue { .. }) {
+            let key = self.windowed_key_bytes(node, store, record, context, arena)?;
+            return Ok(context.stores[store].get(key, arena)?);
+        }
+        let key = self.key_bytes(node, store, &record.key, context, arena)?;
+        let table = &mut context.stores[store];
+        Ok(match (shape, record.window) {
+            (Shape::Versioned { .. }, _) => VersionedStore::new(table).latest(key, arena)?,
+            (Shape::Window { .. }, Some(window)) => {
+                WindowStore::new(table).get(key, window.start, arena)?
+            }
+            (Shape::Session { .. }, Some(window)) => {
+                SessionStore::new(table).get(key, (window.start, window.end), arena)?
+            }
+            _ => None,
+        })
     }
 
     /// Refuses a row that its changelog topic would refuse: at the commit nobody could tell any more

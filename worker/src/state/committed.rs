@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use millrace_crds::plan::SerdeKind;
 
+use super::layout;
 use super::observed::CommittedObserved;
 use super::shape::Shape;
 use super::{Row, StateError, TaskDb};
@@ -70,9 +71,21 @@ impl CommittedStore {
         }
     }
 
-    /// All committed rows in the order of their row keys, expired ones that are not deleted yet
-    /// included, until the callback says stop.
+    /// All committed rows with their keys as in the changelog (see [`Shape`]), until the callback says
+    /// stop: those that have not expired, of a versioned store the latest ones.
     pub fn scan(&self, mut row: impl FnMut(&[u8], Row<'_>) -> bool) -> Result<(), StateError> {
+        let live_from = self.shape.live_from(self.observed.get());
+        let mut scratch = Vec::new();
+        self.scan_rows(|row_key, found| {
+            match layout::visible(self.shape, row_key, live_from, &mut scratch) {
+                Some(key) => row(key, found),
+                None => true,
+            }
+        })
+    }
+
+    /// All committed rows there are, in the order of their row keys, until the callback says stop.
+    pub fn scan_rows(&self, mut row: impl FnMut(&[u8], Row<'_>) -> bool) -> Result<(), StateError> {
         self.scan_bytes(b"", None, |key, bytes| {
             Row::decode(bytes).is_none_or(|decoded| row(key, decoded))
         })

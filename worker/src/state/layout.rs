@@ -146,6 +146,23 @@ pub(super) fn changelog_key<'k>(
     }
 }
 
+/// The changelog key of a row that queries may see: not of one before `live_from`, nor of a version that
+/// was replaced.
+pub(super) fn visible<'k>(
+    shape: Shape,
+    row_key: &'k [u8],
+    live_from: i64,
+    scratch: &'k mut Vec<u8>,
+) -> Option<&'k [u8]> {
+    let time = match shape {
+        Shape::KeyValue { .. } => return Some(row_key),
+        Shape::Versioned { .. } => return super::versioned_store::latest_of(row_key),
+        Shape::Window { order, .. } => WindowKey::of_row(order, row_key)?.start,
+        Shape::Session { .. } => SessionKey::of_row(row_key)?.end,
+    };
+    (time >= live_from).then(|| changelog_key(shape, row_key, scratch))
+}
+
 /// Writes the row key of a changelog key, and says where the row is in time. `None`: it is not a key of
 /// this shape.
 pub(super) fn row_key(

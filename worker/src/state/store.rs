@@ -109,6 +109,18 @@ impl Store {
         Ok(row.and_then(Row::decode))
     }
 
+    /// The value that a table has for a key now: its row, of a versioned table the latest version.
+    pub fn current<'r>(
+        &mut self,
+        key: &[u8],
+        arena: &'r Bump,
+    ) -> Result<Option<Row<'r>>, StateError> {
+        match self.shape() {
+            Shape::Versioned { .. } => VersionedStore::new(self).latest(key, arena),
+            _ => self.get(key, arena),
+        }
+    }
+
     /// The committed row of a key, from where it lies.
     fn committed_row<'r>(
         &mut self,

@@ -287,6 +287,14 @@ fn latest_key<'r>(key: &[u8], arena: &'r Bump) -> ArenaVec<'r, u8> {
     row_key
 }
 
+/// The key of a latest version's row key; `None` for rows of the history.
+pub(super) fn latest_of(row_key: &[u8]) -> Option<&[u8]> {
+    match row_key.split_first() {
+        Some((&LATEST, key)) => Some(key),
+        _ => None,
+    }
+}
+
 fn segment_prefix<'r>(segment: i64, key: &[u8], arena: &'r Bump) -> ArenaVec<'r, u8> {
     let mut prefix = ArenaVec::with_capacity_in(1 + 2 * TIME_LEN + key.len(), arena);
     prefix.push(HISTORY);

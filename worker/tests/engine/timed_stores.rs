@@ -98,7 +98,7 @@ impl Bench {
         let inside = |key: &[u8]| key >= &expired.from[..] && key < &expired.to[..];
         let mut left = 0;
         committed
-            .scan(|key, _| {
+            .scan_rows(|key, _| {
                 left += usize::from(inside(key));
                 true
             })
