@@ -49,6 +49,7 @@ pub fn plan(app: &StreamApp) -> Result<Plan, Vec<Problem>> {
     if problems.is_empty() {
         let plan = assemble(app, graph);
         check::topics(&plan, &mut problems);
+        check::old_values(&plan, &mut problems);
         if problems.is_empty() {
             return Ok(plan);
         }

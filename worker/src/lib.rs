@@ -21,6 +21,7 @@
 
 pub mod app;
 pub mod budget;
+pub mod change;
 pub mod clock;
 pub mod config;
 pub mod crash;

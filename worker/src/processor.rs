@@ -4,18 +4,38 @@
 //! Semantics are Kafka Streams'; where a rule is subtle, the place names its class or KIP.
 
 mod aggregate;
+mod aggregation;
+mod computed;
+mod foreign_key;
+mod global;
+mod grace_join;
+mod held;
 mod join;
+mod node_times;
+mod rows;
+mod sink;
+mod stateless;
+mod stream_join;
+mod suppress;
+mod table_aggregate;
+mod table_join;
 mod time;
+mod windowed;
 
+pub use grace_join::GraceJoin;
+pub use node_times::NodeTimes;
+pub use stream_join::StreamJoin;
+pub use suppress::Suppress;
 pub use time::TimestampExtractor;
+pub use windowed::WindowedAggregate;
 
 use millrace_crds::plan::Expression;
 use millrace_expr::{Bump, Value};
-use millrace_kafka::{ErrorKind, Headers};
+use millrace_kafka::Headers;
 
 use crate::error::EngineError;
-use crate::record::{Datum, Record};
-use crate::state::KeyValueStore;
+use crate::record::{Change, Datum, Record, Window};
+use crate::state::{GlobalTables, Placed, Shape, Store, VersionedStore};
 use crate::task::collector::Collector;
 use crate::topology::{Format, Operation, ProcessorNode, ProcessorTopology};
 
@@ -62,7 +82,9 @@ pub struct Dropped {
 /// What nodes of one task act on.
 pub struct Context<'t> {
     /// The task's stores, by slot.
-    pub stores: &'t mut [KeyValueStore],
+    pub stores: &'t mut [Store],
+    /// Global tables, by id.
+    pub globals: &'t GlobalTables,
     /// Where output goes.
     pub collector: &'t mut Collector,
     /// For bytes being written.
@@ -71,17 +93,35 @@ pub struct Context<'t> {
     pub partition: i32,
     /// Dropped records.
     pub dropped: &'t mut Dropped,
+    /// What nodes with a sense of time remember, by place.
+    pub times: &'t mut [NodeTimes],
+    /// The wall clock, ms since the epoch.
+    pub now_ms: i64,
+    /// Wall-clock time between two looks for results that are complete, ms.
+    pub emit_interval_ms: i64,
 }
 
-/// Variables of an expression over a record: `key, value, timestamp, headers, topic`.
-fn variables<'r>(record: &Record<'r>, arena: &'r Bump) -> [Value<'r>; 5] {
+/// Variables of an expression over a record: `key, value, timestamp, headers, topic`, and `window`,
+/// which only expressions below a windowed aggregation know.
+fn variables<'r>(record: &Record<'r>, arena: &'r Bump) -> [Value<'r>; 6] {
     [
         record.key.value,
         record.value.value,
         Value::Int(record.timestamp),
         headers_value(record.headers, arena),
         Value::String(record.topic),
+        window_value(record.window, arena),
     ]
+}
+
+/// A key's window as a map of ints; null where it has none.
+fn window_value<'r>(window: Option<Window>, arena: &'r Bump) -> Value<'r> {
+    match window {
+        None => Value::Null,
+        Some(Window { start, end }) => Value::Map(
+            arena.alloc_slice_copy(&[("start", Value::Int(start)), ("end", Value::Int(end))]),
+        ),
+    }
 }
 
 /// Headers as a map of text; bytes that are not UTF-8 stay bytes, of a repeated name the last wins.
@@ -113,89 +153,40 @@ impl ProcessorTopology {
         let node = &self.nodes[place];
         match &node.operation {
             Operation::Forward => self.forward(node, record, context, arena),
-            Operation::Upsert { store } => self.upsert(node, *store, record, context, arena),
-            Operation::Filter {
-                predicate,
-                negate,
-                table,
-            } => {
-                // A tombstone never matches a table's filter (KTableFilter).
-                let tombstone = *table && record.value.is_null();
-                let passes = !tombstone && is_true(node, predicate, record, arena)? != *negate;
-                if passes {
-                    self.forward(node, record, context, arena)
-                } else if *table {
-                    let record = Record {
-                        value: Datum::NULL,
-                        ..*record
-                    };
-                    self.forward(node, &record, context, arena)
-                } else {
-                    Ok(())
-                }
+            Operation::Upsert { store, changes } => {
+                self.upsert(node, *store, *changes, record, context, arena)
             }
-            Operation::Map { key, value, table } => {
-                let mut mapped = *record;
-                if !(*table && record.value.is_null()) {
-                    let variables = variables(record, arena);
-                    if let Some(key) = key {
-                        mapped.key = Datum::computed(eval(node, key, &variables, arena)?);
-                    }
-                    if let Some(value) = value {
-                        mapped.value = Datum::computed(eval(node, value, &variables, arena)?);
-                    }
-                }
-                self.forward(node, &mapped, context, arena)
-            }
-            Operation::Peek { message } => {
-                peek(node, message.as_ref(), record, arena)?;
-                self.forward(node, record, context, arena)
-            }
-            Operation::Split { predicates } => {
-                for (predicate, &child) in predicates.iter().zip(&node.children) {
-                    if is_true(node, predicate, record, arena)? {
-                        return self.process(child, record, context, arena);
-                    }
-                }
-                match node.children.get(predicates.len()) {
-                    Some(&default) => self.process(default, record, context, arena),
-                    None => Ok(()),
-                }
+            Operation::Filter { table: false, .. }
+            | Operation::Map { table: false, .. }
+            | Operation::FlatMap { .. }
+            | Operation::Peek { .. }
+            | Operation::Split { .. } => self.stateless(node, record, context, arena),
+            Operation::Filter { .. } | Operation::Map { .. } => {
+                self.computed_table(node, record, context, arena)
             }
             Operation::Aggregate { store, aggregation } => {
                 self.aggregate(node, *store, aggregation, record, context, arena)
             }
+            Operation::TableGroup { .. } | Operation::TableAggregate { .. } => {
+                self.table_aggregation(node, record, context, arena)
+            }
             Operation::Join { store, left, value } => {
                 self.join(node, *store, *left, value, record, context, arena)
             }
-            Operation::Sink {
-                topic,
-                key,
-                value,
-                needs_key,
-            } => {
-                if *needs_key && record.key.is_null() {
-                    context.dropped.records += 1;
-                    return Ok(());
-                }
-                let key = encode(node, &record.key, key, context.scratch, arena)?;
-                let value = encode(node, &record.value, value, context.scratch, arena)?;
-                let partition = context.collector.partition(*topic, key, context.partition);
-                context
-                    .collector
-                    .send(
-                        *topic,
-                        partition,
-                        record.timestamp,
-                        key,
-                        value,
-                        record.headers,
-                    )
-                    .map_err(|error| match error.kind {
-                        ErrorKind::TooLarge => production(node, error.to_string()),
-                        _ => NodeError::Engine(error.into()),
-                    })
+            Operation::Windowed(step) => {
+                self.windowed_aggregate(node, step, record, context, arena)
             }
+            Operation::StreamJoin(join) => self.stream_join(node, join, record, context, arena),
+            Operation::GraceJoin(join) => self.grace_join(node, join, record, context, arena),
+            Operation::Suppress(step) => self.suppress(node, step, record, context, arena),
+            Operation::GlobalJoin { .. } => self.global_join(node, record, context, arena),
+            Operation::TableJoin { .. } => self.table_join(node, record, context, arena),
+            Operation::ForeignSend { .. }
+            | Operation::ForeignReceive { .. }
+            | Operation::ForeignChanged { .. }
+            | Operation::ForeignAnswer { .. }
+            | Operation::ForeignSink { .. } => self.foreign_key(node, record, context, arena),
+            Operation::Sink { .. } => self.sink(node, record, context, arena),
         }
     }
 
@@ -219,6 +210,7 @@ impl ProcessorTopology {
         &'r self,
         node: &'r ProcessorNode,
         store: usize,
+        changes: bool,
         record: &Record<'r>,
         context: &mut Context<'_>,
         arena: &'r Bump,
@@ -227,16 +219,52 @@ impl ProcessorTopology {
             context.dropped.records += 1;
             return Ok(());
         }
-        self.put(
-            node,
-            store,
-            &record.key,
-            &record.value,
-            record.timestamp,
-            context,
-            arena,
-        )?;
-        self.forward(node, record, context, arena)
+        let key = self.windowed_key_bytes(node, store, record, context, arena)?;
+        let format = &self.stores[store].value;
+        let value = encode(node, &record.value, format, context.scratch, arena)?;
+        if matches!(context.stores[store].shape(), Shape::Versioned { .. }) {
+            return self.upsert_version(node, store, (key, value), record, context, arena);
+        }
+        let old = match (node.sends_old, changes) {
+            (false, _) => None,
+            (true, true) => Some(record.old()),
+            (true, false) => {
+                let row = context.stores[store].get(key, arena)?;
+                Some(self.row_datum(node, store, row, arena)?)
+            }
+        };
+        self.put_bytes(node, store, (key, value), record.timestamp, context)?;
+        let change = old.map(|old| &*arena.alloc(Change { old, latest: true }));
+        self.forward(node, &Record { change, ..*record }, context, arena)
+    }
+
+    /// As [`ProcessorTopology::upsert`], into a versioned table: a version that is older than history is
+    /// kept goes no further, and one that is not the latest says so (KIP-914).
+    fn upsert_version<'r>(
+        &'r self,
+        node: &'r ProcessorNode,
+        store: usize,
+        (key, value): (&'r [u8], Option<&'r [u8]>),
+        record: &Record<'r>,
+        context: &mut Context<'_>,
+        arena: &'r Bump,
+    ) -> Result<(), NodeError> {
+        self.check_size(node, store, key, value, context)?;
+        let mut versions = VersionedStore::new(&mut context.stores[store]);
+        let before = if node.sends_old {
+            versions.latest(key, arena)?
+        } else {
+            None
+        };
+        let placed = versions.put(key, value, record.timestamp, arena)?;
+        if placed == Placed::Expired {
+            context.dropped.records += 1;
+            return Ok(());
+        }
+        let old = self.row_datum(node, store, before, arena)?;
+        let latest = placed == Placed::Latest;
+        let change = Some(&*arena.alloc(Change { old, latest }));
+        self.forward(node, &Record { change, ..*record }, context, arena)
     }
 
     /// Writes a row, refusing one that its changelog topic would refuse: at the commit nobody could
@@ -255,12 +283,19 @@ impl ProcessorTopology {
         let slot = &self.stores[store];
         let key = encode(node, key, &slot.key, context.scratch, arena)?.unwrap_or_default();
         let value = encode(node, value, &slot.value, context.scratch, arena)?;
-        if let Some(changelog) = slot.changelog {
-            context
-                .collector
-                .check_size(changelog, Some(key), value, Headers::EMPTY)
-                .map_err(|error| production(node, error.to_string()))?;
-        }
+        self.put_bytes(node, store, (key, value), timestamp, context)
+    }
+
+    /// As [`ProcessorTopology::put`], of bytes.
+    fn put_bytes(
+        &self,
+        node: &ProcessorNode,
+        store: usize,
+        (key, value): (&[u8], Option<&[u8]>),
+        timestamp: i64,
+        context: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
+        self.check_size(node, store, key, value, context)?;
         context.stores[store].put(key, value, timestamp);
         Ok(())
     }
@@ -337,28 +372,4 @@ fn is_true<'r>(
             ),
         )),
     }
-}
-
-fn peek<'r>(
-    node: &ProcessorNode,
-    message: Option<&'r Expression>,
-    record: &Record<'r>,
-    arena: &'r Bump,
-) -> Result<(), NodeError> {
-    // The expression's errors are errors at any log level: a level is not a semantic.
-    let text = match message {
-        Some(message) => Some(eval(node, message, &variables(record, arena), arena)?),
-        None => None,
-    };
-    match text {
-        Some(text) => tracing::debug!(node = %node.name, "{text}"),
-        None => tracing::debug!(
-            node = %node.name,
-            key = %record.key.value,
-            value = %record.value.value,
-            timestamp = record.timestamp,
-            "record"
-        ),
-    }
-    Ok(())
 }

@@ -9,8 +9,11 @@
 mod catching;
 pub mod commit;
 pub mod ending;
+pub mod global;
+pub mod global_thread;
 pub mod housekeeping;
 pub mod membership;
+mod patience;
 pub mod restore;
 pub mod restore_thread;
 pub mod restorer;

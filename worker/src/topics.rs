@@ -6,7 +6,7 @@ use millrace_crds::plan::{InternalTopicKind, Layout, NodeKind, Plan, SinkTopic, 
 use millrace_kafka::{Admin, ErrorKind, TopicSpec};
 
 use crate::error::EngineError;
-use crate::task::collector::TopicLimits;
+use crate::task::collector::{TopicLimits, TopicLookup};
 use crate::topology::OutTopics;
 
 /// The producer's own limit of a record (`message.max.bytes`), where the user sets none.
@@ -44,6 +44,7 @@ pub fn external_topics(plan: &Plan) -> (Vec<&str>, Vec<&str>) {
             _ => {}
         }
     }
+    sources.extend(plan.global_tables.iter().map(|table| table.topic.as_str()));
     sources.sort_unstable();
     sources.dedup();
     sinks.sort_unstable();
@@ -260,4 +261,21 @@ fn check_cleanup(
         ));
     }
     Ok(())
+}
+
+/// Asks the log for topics that records name, each once.
+pub fn lookup(admin: Box<dyn Admin>, record_bytes_max: usize) -> TopicLookup {
+    Box::new(move |name| {
+        let info = admin.topics(&[name])?.into_iter().flatten().next();
+        let Some(info) = info else { return Ok(None) };
+        let topic_max = admin
+            .topic_configs(name)?
+            .get("max.message.bytes")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(PRODUCER_RECORD_BYTES_MAX);
+        Ok(Some(TopicLimits {
+            partitions: info.partitions,
+            record_bytes_max: topic_max.min(record_bytes_max),
+        }))
+    })
 }

@@ -1,14 +1,20 @@
 //! One subtopology of a plan, ready to run: serdes made, topics numbered, nodes in one flat list.
 //! Built anew for each task, so that nothing of an aborted or moved task survives in a node.
 
+mod operation;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_crds::plan::{
-    Aggregation, EventTime, Expression, Node, NodeId, NodeKind, OffsetReset, Plan, SerdeKind,
-    SinkTopic, StoreId, TopicRef,
+    EventTime, InvalidTime, Node, NodeId, NodeKind, OffsetReset, Plan, SerdeKind, SinkTopic,
+    StoreId, TopicRef, WindowedKey,
 };
 
+use operation::operation;
+pub use operation::{Operation, Target};
+
+use crate::config::Policy;
 use crate::processor::TimestampExtractor;
 use crate::serde::{Serde, serde};
 
@@ -106,6 +112,14 @@ pub struct Source {
     pub reset: OffsetReset,
     /// Event time by expression.
     pub timestamp: Option<Arc<TimestampExtractor>>,
+    /// Event time is the time of processing.
+    pub wall_clock: bool,
+    /// What is done with a record without a valid time.
+    pub invalid_time: InvalidTime,
+    /// What is done with a record that cannot be read, if not what the application does.
+    pub errors: Option<Policy>,
+    /// Values are changes of a table: old and new.
+    pub changes: bool,
     /// Whether it builds a table.
     pub table: bool,
     /// The node itself.
@@ -120,74 +134,10 @@ pub struct StoreSlot {
     pub key: Format,
     /// Value format.
     pub value: Format,
+    /// The window beside keys, of key-value stores whose keys have one.
+    pub windowed: Option<WindowedKey>,
     /// Where changes go; `None` where nothing is logged.
     pub changelog: Option<OutTopic>,
-}
-
-/// What a node does with a record; indices are places in the task.
-pub enum Operation {
-    /// Passes on (stream sources, merge, to stream).
-    Forward,
-    /// Upserts a store, passes the change on (table sources, to table).
-    Upsert {
-        /// Store slot.
-        store: usize,
-    },
-    /// Passes matching records on.
-    Filter {
-        /// bool.
-        predicate: Expression,
-        /// Those that do not match instead.
-        negate: bool,
-        /// A value that does not match becomes a tombstone instead of nothing.
-        table: bool,
-    },
-    /// New key and/or value.
-    Map {
-        /// New key.
-        key: Option<Expression>,
-        /// New value.
-        value: Option<Expression>,
-        /// Tombstones pass unchanged.
-        table: bool,
-    },
-    /// Logs, passes on.
-    Peek {
-        /// Text to log.
-        message: Option<Expression>,
-    },
-    /// Passes on to the first matching branch.
-    Split {
-        /// bool, per branch.
-        predicates: Vec<Expression>,
-    },
-    /// Aggregates by key.
-    Aggregate {
-        /// Store slot.
-        store: usize,
-        /// How.
-        aggregation: Aggregation,
-    },
-    /// Looks the key up in a table.
-    Join {
-        /// Store slot.
-        store: usize,
-        /// Also without a match.
-        left: bool,
-        /// New value.
-        value: Expression,
-    },
-    /// Writes to a topic.
-    Sink {
-        /// Where.
-        topic: OutTopic,
-        /// Key format.
-        key: Format,
-        /// Value format.
-        value: Format,
-        /// Records without a key are dropped (repartition topics).
-        needs_key: bool,
-    },
 }
 
 /// A node, ready to run.
@@ -198,6 +148,8 @@ pub struct ProcessorNode {
     pub path: String,
     /// What it does.
     pub operation: Operation,
+    /// Whether the changes it forwards carry the old value.
+    pub sends_old: bool,
     /// Where its results go.
     pub children: Vec<usize>,
 }
@@ -248,7 +200,8 @@ impl ProcessorTopology {
             nodes.push(ProcessorNode {
                 name: node.name.clone(),
                 path: node.path.clone(),
-                operation: operation(node, &slots, topics)?,
+                operation: operation(plan, (node, place), &slots, topics)?,
+                sends_old: node.sends_old,
                 children,
             });
         }
@@ -261,6 +214,7 @@ impl ProcessorTopology {
                     id,
                     key: Format::new(store.key),
                     value: Format::new(store.value),
+                    windowed: store.windowed,
                     changelog: match &store.changelog {
                         Some(changelog) => Some(topics.get(changelog)?),
                         None => None,
@@ -303,7 +257,7 @@ fn source(node: &Node, place: usize) -> Option<Source> {
             key.clone(),
             value.clone(),
         ))),
-        _ => None,
+        EventTime::Record | EventTime::WallClock => None,
     };
     Some(Source {
         topics,
@@ -311,78 +265,11 @@ fn source(node: &Node, place: usize) -> Option<Source> {
         value,
         reset: options.reset,
         timestamp,
+        wall_clock: matches!(options.time, EventTime::WallClock),
+        invalid_time: options.invalid_time,
+        errors: options.deserialization.map(Policy::from),
+        changes: matches!(node.kind, NodeKind::StreamSource { changes: true, .. }),
         table,
         node: place,
-    })
-}
-
-fn operation(
-    node: &Node,
-    slots: &HashMap<StoreId, usize>,
-    topics: &OutTopics,
-) -> Option<Operation> {
-    let slot = |store: &StoreId| slots.get(store).copied();
-    Some(match &node.kind {
-        NodeKind::StreamSource { .. } | NodeKind::Merge | NodeKind::ToStream => Operation::Forward,
-        NodeKind::TableSource { store, .. } | NodeKind::ToTable { store, .. } => {
-            Operation::Upsert {
-                store: slot(store)?,
-            }
-        }
-        NodeKind::Filter {
-            predicate,
-            negate,
-            table,
-        } => Operation::Filter {
-            predicate: predicate.clone(),
-            negate: *negate,
-            table: *table,
-        },
-        NodeKind::Map { key, value, table } => Operation::Map {
-            key: key.clone(),
-            value: value.clone(),
-            table: *table,
-        },
-        NodeKind::Peek { message, .. } => Operation::Peek {
-            message: message.clone(),
-        },
-        NodeKind::Split { predicates } => Operation::Split {
-            predicates: predicates.clone(),
-        },
-        NodeKind::Aggregate { store, aggregation } => Operation::Aggregate {
-            store: slot(store)?,
-            aggregation: aggregation.clone(),
-        },
-        NodeKind::StreamTableJoin {
-            store, left, value, ..
-        } => Operation::Join {
-            store: slot(store)?,
-            left: *left,
-            value: value.clone(),
-        },
-        NodeKind::RepartitionSink {
-            topic,
-            key,
-            value,
-            drop_null_keys,
-            ..
-        } => Operation::Sink {
-            topic: topics.get(topic.name())?,
-            key: Format::new(*key),
-            value: Format::new(*value),
-            needs_key: *drop_null_keys,
-        },
-        NodeKind::Sink {
-            topic: SinkTopic::Fixed(topic),
-            key,
-            value,
-            ..
-        } => Operation::Sink {
-            topic: topics.get(topic)?,
-            key: Format::new(*key),
-            value: Format::new(*value),
-            needs_key: false,
-        },
-        _ => return None,
     })
 }

@@ -283,3 +283,16 @@ pub(super) fn topics(plan: &Plan, problems: &mut Problems) {
         }
     }
 }
+
+/// Notes joins by foreign key whose results must be kept, because what is below takes old results out
+/// again, and are not.
+pub(super) fn old_values(plan: &Plan, problems: &mut Problems) {
+    for node in &plan.nodes {
+        if node.sends_old && matches!(node.kind, NodeKind::ForeignKeyAnswer { .. }) {
+            let message =
+                "the results of this join are grouped or joined again, and kept in no store";
+            let help = "name one: `store` of the join";
+            problems.add(Problem::new(&Path::new(&node.path), message).help(help));
+        }
+    }
+}

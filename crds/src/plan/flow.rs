@@ -174,11 +174,10 @@ impl Flow {
 
     /// Variables of joins: `key, left, right`.
     pub(super) fn join_scope(&self, right: Type) -> Scope {
-        let scope = Scope::new()
+        Scope::new()
             .with("key", self.key.ty.clone())
             .with("left", self.value.ty.clone())
-            .with("right", right);
-        self.windowed(scope)
+            .with("right", right)
     }
 
     /// Adds `window`, always the last variable, where keys have one.

@@ -12,9 +12,11 @@ use super::{AppOptions, AppShared, Phase, lock};
 use crate::budget::MemoryBudget;
 use crate::error::EngineError;
 use crate::runtime::ending::End;
+use crate::runtime::global::GlobalOptions;
+use crate::runtime::global_thread::GlobalThread;
 use crate::runtime::housekeeping;
 use crate::runtime::thread::ThreadContext;
-use crate::state::{ApplicationLock, StateDirectory};
+use crate::state::{ApplicationLock, GlobalTables, StateDirectory};
 use crate::topics::{self, Looked, Topics, TopicsWanted};
 
 /// Between two rounds.
@@ -52,6 +54,8 @@ pub(super) struct Supervisor<'a> {
     threads: StreamThreads,
     prepared: Option<Prepared>,
     looked_for_topics: Option<Instant>,
+    /// Before the state: its files are closed first.
+    globals: Option<GlobalThread>,
     state: Option<State>,
     refreshed: Instant,
     renewal: Renewal,
@@ -69,6 +73,7 @@ impl<'a> Supervisor<'a> {
             threads: StreamThreads::new(shared),
             prepared: None,
             looked_for_topics: None,
+            globals: None,
             state: None,
             refreshed: Instant::now(),
             renewal: Renewal::default(),
@@ -83,6 +88,7 @@ impl<'a> Supervisor<'a> {
             std::thread::sleep(ROUND);
         }
         let result = self.threads.finish().and(result);
+        self.globals = None;
         // Housekeeping watches the flag, which an error of a round has not set.
         self.shared.stop.store(true, Ordering::Release);
         if let Some(state) = self.state.take() {
@@ -93,6 +99,10 @@ impl<'a> Supervisor<'a> {
 
     fn round(&mut self) -> Result<(), EngineError> {
         self.threads.reap()?;
+        if let Some(globals) = &self.globals {
+            // Its failure ends the application: tables that stand still would give old results.
+            let _progress = globals.tables()?;
+        }
         self.renew_credentials();
         let wanted = match &mut self.file {
             Some(file) => file.wanted(),
@@ -203,6 +213,13 @@ impl<'a> Supervisor<'a> {
                 return Ok(None);
             }
         };
+        let globals = match self.globals()? {
+            Ok(globals) => globals,
+            Err(what) => {
+                self.shared.set_phase(Phase::Waiting(what));
+                return Ok(None);
+            }
+        };
         let tasks = layout.tasks().count();
         let partitions = layout
             .tasks()
@@ -223,6 +240,7 @@ impl<'a> Supervisor<'a> {
             layout,
             topics: Arc::new(out),
             limits: Arc::new(limits),
+            globals,
             cluster: Arc::clone(&options.cluster),
             clock: Arc::clone(&options.clock),
             budget: Arc::new(MemoryBudget::new(options.memory.limit_bytes())),
@@ -232,6 +250,30 @@ impl<'a> Supervisor<'a> {
             tasks,
             partitions,
         }))
+    }
+
+    /// The global tables, read to their end; what is waited for before that.
+    fn globals(&mut self) -> Result<Result<GlobalTables, String>, EngineError> {
+        let options = self.options;
+        if options.plan.global_tables.is_empty() {
+            return Ok(Ok(GlobalTables::default()));
+        }
+        let directory = match &self.state {
+            Some(state) => state.directory.clone(),
+            None => self.state.insert(self.open_state()?).directory.clone(),
+        };
+        let thread = match self.globals.take() {
+            Some(thread) => thread,
+            None => GlobalThread::start(GlobalOptions {
+                plan: Arc::clone(&options.plan),
+                cluster: Arc::clone(&options.cluster),
+                clock: Arc::clone(&options.clock),
+                directory,
+                memory: options.memory.clone(),
+                flush: options.config.engine.flush,
+            })?,
+        };
+        self.globals.insert(thread).tables()
     }
 
     fn open_state(&self) -> Result<State, EngineError> {

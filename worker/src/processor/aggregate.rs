@@ -4,7 +4,7 @@ use millrace_crds::plan::Aggregation;
 use millrace_expr::{Bump, Value};
 
 use super::{Context, NodeError, eval, processing};
-use crate::record::{Datum, Record};
+use crate::record::{Change, Datum, Record};
 use crate::state::Row;
 use crate::topology::{ProcessorNode, ProcessorTopology};
 
@@ -24,16 +24,22 @@ impl ProcessorTopology {
             context.dropped.records += 1;
             return Ok(());
         }
-        let old = self.row(node, store, &record.key, context, arena)?;
-        let aggregate = match old {
-            Some(row) => Some(self.row_value(node, store, row, arena)?),
-            None => None,
+        let row = self.row(node, store, &record.key, context, arena)?;
+        let old = self.row_datum(node, store, row, arena)?;
+        let before = match old.value {
+            Value::Null => None,
+            value => Some(value),
         };
-        let value = updated(node, aggregation, aggregate, record, arena)?;
-        let timestamp = old.map_or(record.timestamp, |row| row.timestamp.max(record.timestamp));
+        let added = (record.key.value, record.value);
+        let value = updated(node, aggregation, before, added, arena)?;
+        let timestamp = row.map_or(record.timestamp, |row| row.timestamp.max(record.timestamp));
+        let change = node
+            .sends_old
+            .then(|| &*arena.alloc(Change { old, latest: true }));
         let changed = Record {
             value,
             timestamp,
+            change,
             ..*record
         };
         self.put(node, store, &record.key, &value, timestamp, context, arena)?;
@@ -70,13 +76,31 @@ impl ProcessorTopology {
             .deserialize(row.value, arena)
             .map_err(|error| processing(node, format!("the stored row is {error}")))
     }
+
+    /// A row's value with its bytes; null where there is no row.
+    pub(super) fn row_datum<'r>(
+        &'r self,
+        node: &'r ProcessorNode,
+        store: usize,
+        row: Option<Row<'r>>,
+        arena: &'r Bump,
+    ) -> Result<Datum<'r>, NodeError> {
+        let Some(row) = row else {
+            return Ok(Datum::NULL);
+        };
+        Ok(Datum {
+            value: self.row_value(node, store, row, arena)?,
+            encoded: Some((self.stores[store].value.kind, row.value)),
+        })
+    }
 }
 
-fn updated<'r>(
+/// The aggregate with one more value.
+pub(super) fn updated<'r>(
     node: &'r ProcessorNode,
     aggregation: &'r Aggregation,
     aggregate: Option<Value<'r>>,
-    record: &Record<'r>,
+    (key, value): (Value<'r>, Datum<'r>),
     arena: &'r Bump,
 ) -> Result<Datum<'r>, NodeError> {
     let (update, aggregate) = match (aggregation, aggregate) {
@@ -93,13 +117,24 @@ fn updated<'r>(
                 format!("the stored count is {other}, not a number"),
             ));
         }
-        (Aggregation::Reduce(_), None) => return Ok(record.value),
+        (Aggregation::Reduce(_), None) => return Ok(value),
         (Aggregation::Reduce(update), Some(aggregate)) => (update, aggregate),
         (Aggregation::Aggregate { initial, update }, None) => {
             (update, eval(node, initial, &[], arena)?)
         }
         (Aggregation::Aggregate { update, .. }, Some(aggregate)) => (update, aggregate),
     };
-    let variables = [record.key.value, record.value.value, aggregate];
+    let variables = [key, value.value, aggregate];
     Ok(Datum::computed(eval(node, update, &variables, arena)?))
+}
+
+/// A count without one record.
+pub(super) fn one_less<'r>(node: &ProcessorNode, count: Value<'r>) -> Result<Value<'r>, NodeError> {
+    match count {
+        Value::Int(count) => Ok(Value::Int(count.saturating_sub(1))),
+        other => {
+            let message = format!("the stored count is {other}, not a number");
+            Err(processing(node, message))
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::error::{EngineError, Outcome};
 use crate::task::collector::Collector;
 use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
 use crate::task::{Task, TaskState, decode_time};
+use crate::topics::{self, PRODUCER_RECORD_BYTES_MAX};
 use crate::topology::ProcessorTopology;
 
 /// A task whose offsets are being looked up.
@@ -83,19 +84,20 @@ impl StreamThread {
                 }
                 return match &error {
                     EngineError::Log(log) if log.kind == ErrorKind::Unavailable => {
-                        tracing::debug!(%error, "tasks wait for their offsets");
+                        self.await_offsets(&error);
                         Ok(())
                     }
                     _ => Err(error),
                 };
             }
         };
+        self.offsets_wait.over();
         let mut started = Ok(());
         for task in prepared {
             if started.is_ok() {
                 match self.assign_inputs(&task, &committed) {
                     Ok((group, slots)) => {
-                        self.start(task, group, slots);
+                        self.start(task, group, slots, &committed);
                         continue;
                     }
                     Err(error) => started = Err(error),
@@ -106,6 +108,20 @@ impl StreamThread {
         }
         self.publish(true);
         started
+    }
+
+    /// Normal for the moment that a commit takes, and up to a transaction's timeout.
+    fn await_offsets(&mut self, error: &EngineError) {
+        tracing::debug!(%error, "tasks wait for their offsets");
+        if let Some(waited) = self.offsets_wait.wait(self.context.clock.monotonic()) {
+            tracing::warn!(
+                thread = self.index,
+                %error,
+                ?waited,
+                "tasks wait for their committed offsets: either the broker is away, or a transaction \
+                 holds them that nobody ends (kafka-transactions.sh find-hanging names it, abort ends it)"
+            );
+        }
     }
 
     fn wait_to_start(&mut self, task: Prepared) {
@@ -238,7 +254,13 @@ impl StreamThread {
         Ok((group, slots))
     }
 
-    fn start(&mut self, prepared: Prepared, group: PartitionGroup, slots: Vec<u32>) {
+    fn start(
+        &mut self,
+        prepared: Prepared,
+        group: PartitionGroup,
+        slots: Vec<u32>,
+        committed: &HashMap<TopicPartition, CommittedOffset>,
+    ) {
         let Prepared {
             number,
             id,
@@ -250,7 +272,12 @@ impl StreamThread {
         let sources = inputs.iter().map(|(source, _)| *source).collect();
         let (flush, errors) = (self.context.config.flush, self.context.config.errors);
         let cache = self.cache_bytes_per_store();
-        let task = Task::new(id, topology, group, sources, state, flush, errors, cache);
+        let known = inputs.iter().filter_map(|(_, at)| committed.get(at));
+        let known = known.map(|at| at.metadata.as_str());
+        let task = Task::new(id, topology, group, sources, state, flush, errors, cache)
+            .with_globals(self.context.globals.clone())
+            .with_emit_interval(self.context.config.emit_interval)
+            .with_times(known);
         self.tasks.start(Running {
             number,
             task,
@@ -325,11 +352,12 @@ impl StreamThread {
             sink.init_transactions()?;
         }
         let limits = &self.context.limits;
-        Ok(Collector::new(
-            sink,
-            config.guarantee,
-            &self.context.topics,
-            limits,
-        )?)
+        let topics = &self.context.topics;
+        let collector = Collector::new(sink, config.guarantee, topics, limits)?;
+        // What the producer takes shows in the topics that are known.
+        let record_bytes_max = limits.iter().map(|limits| limits.record_bytes_max).max();
+        let record_bytes_max = record_bytes_max.unwrap_or(PRODUCER_RECORD_BYTES_MAX);
+        let lookup = topics::lookup(self.context.cluster.admin()?, record_bytes_max);
+        Ok(collector.with_lookup(lookup))
     }
 }

@@ -11,12 +11,14 @@ use millrace_kafka::{Cluster, ConsumerOptions, ErrorKind, GroupConsumer};
 
 use super::commit::in_doubt;
 use super::ending::{End, Ending};
+use super::patience::Patience;
 use super::restore::{RestoreJob, Restored};
 use super::tasks::{Running, Tasks};
 use crate::budget::MemoryBudget;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Outcome};
+use crate::state::GlobalTables;
 use crate::status::ThreadStatus;
 use crate::task::collector::{Collector, TopicLimits};
 use crate::topology::OutTopics;
@@ -68,6 +70,8 @@ pub struct ThreadContext {
     pub topics: Arc<OutTopics>,
     /// Their limits, by number.
     pub limits: Arc<Vec<TopicLimits>>,
+    /// Its global tables.
+    pub globals: GlobalTables,
     /// The log.
     pub cluster: Arc<dyn Cluster>,
     /// Time.
@@ -97,6 +101,8 @@ pub struct StreamThread {
     last_recovery: Instant,
     /// The consumer cannot be used any more: the next recovery replaces it.
     pub(super) rejoin: bool,
+    /// The wait for committed offsets that an open transaction covers.
+    pub(super) offsets_wait: Patience,
     retry_wait: Duration,
     /// Not before this time is the log asked again.
     retry_at: Option<Instant>,
@@ -127,6 +133,7 @@ impl StreamThread {
             recoveries: 0,
             last_recovery: now,
             rejoin: false,
+            offsets_wait: Patience::default(),
             retry_wait: RETRY_WAIT_FIRST,
             retry_at: None,
         }

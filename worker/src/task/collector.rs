@@ -1,6 +1,9 @@
 //! All output of a stream thread: picks partitions, begins the transaction at the first record,
 //! refuses what a topic would refuse.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use millrace_kafka::{
     CommittedOffset, Error, ErrorKind, GroupMetadata, Guarantee, Headers, OutRecord, RecordSink,
     Result, TopicHandle, TopicPartition, partitioner,
@@ -27,12 +30,23 @@ struct Target {
     limits: TopicLimits,
 }
 
+/// Asks the log for a topic that records name; `None` where there is none.
+pub type TopicLookup = Box<dyn FnMut(&str) -> Result<Option<TopicLimits>> + Send>;
+
+/// How long a topic that was not there is not asked for again.
+const ABSENT_TOPIC_AGE: Duration = Duration::from_secs(5);
+/// Names remembered as not there.
+const ABSENT_TOPICS_MAX: usize = 1_000;
+
 /// The thread's producer and its topics.
 pub struct Collector {
     sink: Box<dyn RecordSink>,
     transactional: bool,
     in_transaction: bool,
     targets: Vec<Target>,
+    by_name: HashMap<String, OutTopic>,
+    lookup: Option<TopicLookup>,
+    absent: HashMap<String, Instant>,
     sent: u64,
 }
 
@@ -56,15 +70,57 @@ impl Collector {
                     limits,
                 })
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        let names = topics.names().iter().cloned();
         let transactional = guarantee == Guarantee::ExactlyOnce;
         Ok(Self {
             sink,
             transactional,
             in_transaction: false,
             targets,
+            by_name: names.zip((0..).map(OutTopic)).collect(),
+            lookup: None,
+            absent: HashMap::new(),
             sent: 0,
         })
+    }
+
+    /// Lets records name topics that the topology does not.
+    #[must_use]
+    pub fn with_lookup(mut self, lookup: TopicLookup) -> Self {
+        self.lookup = Some(lookup);
+        self
+    }
+
+    /// The number of a topic that a record names; `None` where there is no such topic. The log is asked
+    /// once for each name, and again after a while for one that was not there.
+    pub fn dynamic_topic(&mut self, name: &str) -> Result<Option<OutTopic>> {
+        if let Some(&known) = self.by_name.get(name) {
+            return Ok(Some(known));
+        }
+        let asked = self.absent.get(name);
+        if asked.is_some_and(|asked| asked.elapsed() < ABSENT_TOPIC_AGE) {
+            return Ok(None);
+        }
+        let found = match &mut self.lookup {
+            Some(lookup) if is_topic_name(name) => lookup(name)?,
+            _ => None,
+        };
+        let Some(limits) = found else {
+            if self.absent.len() >= ABSENT_TOPICS_MAX {
+                self.absent.clear();
+            }
+            self.absent.insert(name.to_owned(), Instant::now());
+            return Ok(None);
+        };
+        let topic = OutTopic(self.targets.len());
+        self.targets.push(Target {
+            name: name.to_owned(),
+            handle: self.sink.topic(name)?,
+            limits,
+        });
+        self.by_name.insert(name.to_owned(), topic);
+        Ok(Some(topic))
     }
 
     /// The partition of a key: murmur2, as Java's producer; keyless records follow the task.
@@ -178,4 +234,12 @@ impl Collector {
         }
         Ok(())
     }
+}
+
+/// Whether Kafka could have a topic of this name.
+fn is_topic_name(name: &str) -> bool {
+    /// Kafka's own limit.
+    const LENGTH_MAX: usize = 249;
+    let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=LENGTH_MAX).contains(&name.len()) && name.chars().all(character)
 }

@@ -61,7 +61,7 @@ impl<'a> Builder<'a, '_> {
             left,
         };
         let send = self.node(&at.part_name("send"), &at.path, Some(flow.node), send);
-        self.foreign_sink(at, "subscription-sink", &[send], &subscription);
+        self.foreign_sink(at, "subscription-sink", &[send], (&subscription, false));
         let source = self.foreign_source(at, "subscription-source", subscription);
         let receive = NodeKind::ForeignKeyReceive {
             subscriptions,
@@ -79,7 +79,7 @@ impl<'a> Builder<'a, '_> {
             Some(right_node),
             changed,
         );
-        self.foreign_sink(at, "response-sink", &[receive, changed], &response);
+        self.foreign_sink(at, "response-sink", &[receive, changed], (&response, true));
         let source = self.foreign_source(at, "response-source", response);
         let answer = NodeKind::ForeignKeyAnswer {
             store: own,
@@ -98,12 +98,24 @@ impl<'a> Builder<'a, '_> {
             windowed: None,
             versioned: false,
         };
-        self.join_result(at, flow, join)
+        let flow = self.join_result(at, flow, join)?;
+        // What comes out of an answer has no old value: the store itself is asked for it.
+        if let NodeKind::ToTable { table, .. } = &mut self.graph.nodes[flow.node.0].kind {
+            *table = false;
+        }
+        Some(flow)
     }
 
-    fn foreign_sink(&mut self, at: &At<'_>, name: &str, parents: &[NodeId], topic: &TopicRef) {
+    fn foreign_sink(
+        &mut self,
+        at: &At<'_>,
+        name: &str,
+        parents: &[NodeId],
+        (topic, answers): (&TopicRef, bool),
+    ) {
         let kind = NodeKind::ForeignKeySink {
             topic: topic.clone(),
+            answers,
         };
         let sink = self.node(&at.part_name(name), &at.path, None, kind);
         for parent in parents {

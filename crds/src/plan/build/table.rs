@@ -77,13 +77,13 @@ impl<'a> Builder<'a, '_> {
             logging: table.logging,
             ..NewStore::new(store, &at.path, formats)
         };
-        self.kept_table(&at, flow, new)
+        self.kept_table((&at, &at.node_name()), flow, new)
     }
 
     /// Keeps a table's changes in a store, and passes them on.
     pub(super) fn kept_table(
         &mut self,
-        at: &At<'_>,
+        (at, node_name): (&At<'_>, &str),
         flow: Flow,
         new: NewStore<'_>,
     ) -> Option<Flow> {
@@ -91,7 +91,7 @@ impl<'a> Builder<'a, '_> {
         let versioned = matches!(new.kind, StoreKind::Versioned { .. });
         let store = self.store(new)?;
         let kind = NodeKind::ToTable { store, table: true };
-        let node = self.node(&at.part_name("store"), &at.path, Some(flow.node), kind);
+        let node = self.node(node_name, &at.path, Some(flow.node), kind);
         Some(Flow {
             node,
             kind: FlowKind::Table { store: Some(store) },

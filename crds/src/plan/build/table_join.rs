@@ -74,7 +74,7 @@ impl<'a> Builder<'a, '_> {
             in_memory: join.in_memory,
             ..NewStore::new(store, &path, formats)
         };
-        self.kept_table(at, flow, new)
+        self.kept_table((at, &at.part_name("store")), flow, new)
     }
 
     /// The store of the table that comes in.

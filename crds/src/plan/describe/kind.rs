@@ -175,7 +175,7 @@ fn describe_join(plan: &Plan, kind: &NodeKind) -> String {
         } => {
             let (before, after) = (duration(*before_ms), duration(*after_ms));
             format!(
-                "{} side of a {} with store {}, {before} before to {after} after, grace {}, to {}",
+                "{} side of {} with store {}, {before} before to {after} after, grace {}, to {}",
                 describe_side(*side),
                 describe_kind_of_join(*kind),
                 store(other),
@@ -191,7 +191,7 @@ fn describe_join(plan: &Plan, kind: &NodeKind) -> String {
         } => {
             let (side, kind) = (describe_side(*side), describe_kind_of_join(*kind));
             format!(
-                "{side} side of a {kind} with store {} to {}",
+                "{side} side of {kind} with store {} to {}",
                 store(other),
                 one_line(value)
             )
@@ -237,9 +237,9 @@ fn describe_side(side: Side) -> &'static str {
 
 fn describe_kind_of_join(kind: JoinKind) -> &'static str {
     match kind {
-        JoinKind::Inner => "join",
-        JoinKind::Left => "left join",
-        JoinKind::Outer => "outer join",
+        JoinKind::Inner => "a join",
+        JoinKind::Left => "a left join",
+        JoinKind::Outer => "an outer join",
     }
 }
 
@@ -270,7 +270,7 @@ fn describe_ends(plan: &Plan, kind: &NodeKind) -> String {
         NodeKind::RepartitionSink {
             topic, key, value, ..
         } => format!("repartition to {} ({key} → {value})", topic.name()),
-        NodeKind::ForeignKeySink { topic } => format!("repartition to {}", topic.name()),
+        NodeKind::ForeignKeySink { topic, .. } => format!("repartition to {}", topic.name()),
         NodeKind::Sink {
             topic,
             key,

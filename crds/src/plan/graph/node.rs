@@ -145,8 +145,8 @@ pub enum PeekTo {
 /// Variables of expressions, in slot order: stream and table steps see `key, value, timestamp,
 /// headers, topic` — `key, value` by type, `timestamp` an int (ms), `headers` a map of name to
 /// string, `topic` a string; joins see `key, left, right`; aggregations `key, value, aggregate`.
-/// Where keys have a window, `window` (a map of `start` and `end`, ints, ms) is the last variable of
-/// each.
+/// Where keys have a window, steps see `window` (a map of `start` and `end`, ints, ms) as their last
+/// variable.
 #[derive(Clone, Debug)]
 pub enum NodeKind {
     /// Reads a stream.
@@ -351,6 +351,8 @@ pub enum NodeKind {
     ForeignKeySink {
         /// The repartition topic. Keys and values are the join's own bytes.
         topic: TopicRef,
+        /// Answers go to the partition of the task that asked; else the key decides.
+        answers: bool,
     },
     /// Right side: keeps the subscriptions and answers each with the right table's value
     /// (SubscriptionReceiveProcessor, SubscriptionJoinProcessor).

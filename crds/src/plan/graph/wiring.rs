@@ -15,7 +15,7 @@ impl NodeKind {
     /// The repartition topic a node writes to.
     pub fn repartition(&self) -> Option<&TopicRef> {
         match self {
-            Self::RepartitionSink { topic, .. } | Self::ForeignKeySink { topic } => Some(topic),
+            Self::RepartitionSink { topic, .. } | Self::ForeignKeySink { topic, .. } => Some(topic),
             _ => None,
         }
     }
