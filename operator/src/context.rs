@@ -12,7 +12,7 @@ use crate::decide::{Environment, Notice};
 use crate::error::{Error, Result};
 use crate::kafka::KafkaPool;
 use crate::metrics::Metrics;
-use crate::workers::Workers;
+use crate::workers::{AskWorkers, HttpWorkers};
 
 /// Name under which the operator owns fields (server-side apply) and reports events.
 pub const MANAGER: &str = "millrace-operator";
@@ -24,7 +24,7 @@ pub struct Context {
     /// Kafka.
     pub kafka: KafkaPool,
     /// The workers.
-    pub workers: Workers,
+    pub workers: Box<dyn AskWorkers>,
     /// What is counted.
     pub metrics: Metrics,
     /// What is the same for all StreamApps.
@@ -61,7 +61,7 @@ impl Context {
             recorder: Recorder::new(client.clone(), reporter),
             client,
             kafka,
-            workers: Workers::new(),
+            workers: Box::new(HttpWorkers::new()),
             metrics,
             environment,
             namespaces: Vec::new(),
@@ -99,6 +99,13 @@ impl Context {
                 tracing::warn!(%error, reason = event.reason, "could not report an event")
             }
         }
+    }
+
+    /// Asks workers in another way.
+    #[must_use]
+    pub fn asking(mut self, workers: Box<dyn AskWorkers>) -> Self {
+        self.workers = workers;
+        self
     }
 
     /// All StreamApps of the watched namespaces, as the API server has them now.

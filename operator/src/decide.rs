@@ -14,6 +14,7 @@ pub mod scale;
 pub mod topics;
 
 mod health;
+mod notices;
 mod pods;
 mod status;
 mod topology;
@@ -28,7 +29,8 @@ use millrace_crds::stream_app::{Reason, StreamAppStatus};
 use millrace_kafka::TopicSpec;
 
 use health::Health;
-pub use status::{degrade, deleting, notices};
+pub use notices::notices;
+pub use status::{degrade, deleting};
 use verdict::Verdict;
 
 use crate::observe::{Kind, Observed};

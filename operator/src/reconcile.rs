@@ -145,7 +145,7 @@ async fn run(context: &Context, app: StreamApp, namespace: &str) -> Result<Actio
     let gather = Gather {
         client: &context.client,
         kafka: &context.kafka,
-        workers: &context.workers,
+        workers: context.workers.as_ref(),
     };
     let mut observed = gather.observe(&app, namespace).await?;
     claim::claim(context, &mut observed, namespace).await?;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use http::Uri;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
@@ -22,12 +23,27 @@ const ANSWER_BYTES: usize = 4 << 20;
 /// What one worker answered, or why it could not be asked.
 pub type Answer = Result<ApplicationStatus, String>;
 
-/// Asks workers.
-pub struct Workers {
+/// Asks workers. Tests answer for them.
+pub trait AskWorkers: Send + Sync {
+    /// Answers of an application's workers, by ordinal. `addresses`: IP addresses of the pods.
+    fn ask(&self, addresses: BTreeMap<u32, String>) -> BoxFuture<'_, BTreeMap<u32, Answer>>;
+}
+
+/// Asks workers over HTTP.
+pub struct HttpWorkers {
     client: Client<HttpConnector, Empty<&'static [u8]>>,
 }
 
-impl Workers {
+impl AskWorkers for HttpWorkers {
+    fn ask(&self, addresses: BTreeMap<u32, String>) -> BoxFuture<'_, BTreeMap<u32, Answer>> {
+        let answers = futures::stream::iter(addresses)
+            .map(move |(ordinal, address)| async move { (ordinal, self.ask_one(&address).await) })
+            .buffer_unordered(AT_ONCE);
+        answers.collect().boxed()
+    }
+}
+
+impl HttpWorkers {
     /// Asks over plain HTTP, as the worker serves it inside the cluster.
     pub fn new() -> Self {
         let mut connector = HttpConnector::new();
@@ -36,15 +52,6 @@ impl Workers {
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
         Self { client }
-    }
-
-    /// Answers of an application's workers, by ordinal. `addresses`: IP addresses of the pods.
-    pub async fn ask(&self, addresses: BTreeMap<u32, String>) -> BTreeMap<u32, Answer> {
-        futures::stream::iter(addresses)
-            .map(|(ordinal, address)| async move { (ordinal, self.ask_one(&address).await) })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await
     }
 
     async fn ask_one(&self, address: &str) -> Answer {
@@ -78,7 +85,7 @@ impl Workers {
     }
 }
 
-impl Default for Workers {
+impl Default for HttpWorkers {
     fn default() -> Self {
         Self::new()
     }

@@ -13,6 +13,7 @@ use super::{Decision, Environment, Notice, Progress, SetReplicas, Verdict, volum
 use crate::compare;
 use crate::observe::{Kind, Observed};
 use crate::render::{self, RenderInput};
+use serde_json::Value;
 
 /// Annotation of the runtime ConfigMap: since when pods have been draining.
 const DRAIN_BEGAN: &str = "millrace.dev/drain-began";
@@ -200,13 +201,14 @@ struct Template<'a> {
 }
 
 impl Template<'_> {
-    fn plan(self, verdict: &Verdict<'_>, decision: &mut Decision, progress: &mut Progress) {
+    fn plan(&self, verdict: &Verdict<'_>, decision: &mut Decision, progress: &mut Progress) {
         let (observed, app) = (self.observed, &self.observed.app);
         let rendered = render::render(&RenderInput {
             app,
             worker_image: &self.environment.worker_image,
             operator_namespace: &self.environment.operator_namespace,
             settings: self.settings,
+            tasks: verdict.tasks().unwrap_or(0),
             replicas: self.pods.now,
         });
         let rendered = match rendered {
@@ -216,7 +218,7 @@ impl Template<'_> {
                 progress
                     .troubles
                     .push((Reason::InvalidPod, lines.join("\n")));
-                write(observed, vec![self.runtime], decision);
+                write(observed, vec![self.runtime.clone()], decision);
                 return;
             }
         };
@@ -234,11 +236,37 @@ impl Template<'_> {
             return;
         }
         progress.config_map = Some(rendered.config_map.clone());
-        let mut wanted = vec![self.runtime];
+        let mut wanted = vec![self.runtime.clone()];
         wanted.extend(rendered.objects);
         volumes::plan(observed, &mut wanted, decision, progress);
         prune(observed, &wanted, &rendered.config_map, decision);
         write(observed, wanted, decision);
+        self.note_new_template(decision, progress);
+    }
+
+    /// Notes that the StatefulSet is given another template.
+    fn note_new_template(&self, decision: &Decision, progress: &mut Progress) {
+        const TEMPLATE: &str = "/spec/template";
+        let name = render::stateful_set_name(&self.observed.app);
+        let live = self.observed.live.objects.get(&(Kind::StatefulSet, name));
+        let old = live.and_then(|set| set.data.pointer(TEMPLATE));
+        let mut sets = decision
+            .apply
+            .iter()
+            .filter_map(|object| object.data.pointer(TEMPLATE));
+        let (Some(old), Some(new)) = (old, sets.next()) else {
+            return;
+        };
+        if !compare::contains(old, new) {
+            let of = |template: &Value| {
+                let annotations = template.pointer("/metadata/annotations");
+                annotations.and_then(|all| all.get(render::RESTART_ANNOTATION).cloned())
+            };
+            let words = "pods get a new template".to_owned();
+            progress
+                .step
+                .get_or_insert((roll_reason(of(old) != of(new)), words));
+        }
     }
 
     /// Whether pods of a topology run whose members must be gone before the first of the new one starts.
@@ -326,6 +354,14 @@ fn replace_stuck(observed: &Observed, decision: &mut Decision) {
     }
 }
 
+fn roll_reason(restarts: bool) -> Reason {
+    if restarts {
+        Reason::Restarting
+    } else {
+        Reason::RollingOut
+    }
+}
+
 impl Progress {
     /// Notes a roll-out that is under way, unless something comes before it.
     fn note_rollout(&mut self, observed: &Observed) {
@@ -339,15 +375,11 @@ impl Progress {
             .values()
             .filter(|pod| update.is_some() && pod.revision.as_deref() != update)
             .count();
-        if update.is_none() || old > 0 {
+        if old > 0 {
             let requested = render::restart_requested(&observed.app);
             let mut pods = live.pods.values();
             let restarts = pods.any(|pod| pod.restart.as_deref() != requested);
-            let reason = if restarts {
-                Reason::Restarting
-            } else {
-                Reason::RollingOut
-            };
+            let reason = roll_reason(restarts);
             let words = format!(
                 "{old} of {} pods have the earlier template",
                 live.pods.len()

@@ -19,7 +19,7 @@ use crate::decide::topics;
 use crate::error::{Error, Result};
 use crate::kafka::{KafkaPool, config, look, secret_names};
 use crate::render;
-use crate::workers::Workers;
+use crate::workers::AskWorkers;
 
 /// Where to look.
 pub struct Gather<'a> {
@@ -28,7 +28,7 @@ pub struct Gather<'a> {
     /// Kafka.
     pub kafka: &'a KafkaPool,
     /// The workers.
-    pub workers: &'a Workers,
+    pub workers: &'a dyn AskWorkers,
 }
 
 impl Gather<'_> {

@@ -42,7 +42,7 @@ pub(super) async fn cleanup(context: &Context, app: &StreamApp, namespace: &str)
     let gather = Gather {
         client: &context.client,
         kafka: &context.kafka,
-        workers: &context.workers,
+        workers: context.workers.as_ref(),
     };
     let observed = gather.remains(app, namespace).await?;
     let act = Act {

@@ -1,0 +1,132 @@
+//! Topics: waited for, checked, made, and never changed under state.
+
+use serde_json::json;
+
+use super::world::{World, app, path};
+
+#[tokio::test]
+async fn internal_topics_are_there_before_pods_with_the_right_counts() {
+    let world = World::running().await;
+    assert_eq!(world.partitions("loans-tasks"), Some(3));
+    assert_eq!(world.partitions("loans-counts-changelog"), Some(3));
+    assert_eq!(world.partitions("loans-dead-letter"), Some(1));
+    let status = world.api.get(&path("streamapps", "loans")).unwrap()["status"].clone();
+    assert_eq!(status["tasks"], 3);
+    assert_eq!(status["subtopologies"][0]["tasks"], 3);
+    assert_eq!(status["subtopologies"][0]["stores"], json!(["counts"]));
+}
+
+#[tokio::test]
+async fn a_missing_source_topic_is_named_and_waited_for() {
+    let world = World::new();
+    world.topic("results", 3);
+    world.apply("loans", &app());
+    world.settle("loans").await;
+    let missing = ("False".to_owned(), "SourceTopicMissing".to_owned());
+    assert_eq!(world.condition("loans", "Ready"), missing);
+    assert!(
+        world
+            .message("loans", "Ready")
+            .contains("do not exist: requests;")
+    );
+    assert!(world.api.paths("/statefulsets/").is_empty());
+    assert_eq!(
+        world.partitions("loans-tasks"),
+        None,
+        "nothing is made for an app that waits"
+    );
+
+    world.topic("requests", 2);
+    world.settle("loans").await;
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+    assert_eq!(world.partitions("loans-tasks"), Some(2));
+}
+
+#[tokio::test]
+async fn joined_topics_of_other_counts_are_refused_by_name() {
+    let world = World::new();
+    world.topic("requests", 3);
+    world.topic("accounts", 2);
+    world.topic("results", 1);
+    let mut spec = app();
+    spec["topology"] = json!({
+        "tables": {"accounts": {"topic": "accounts", "key": "string", "value": "json"}},
+        "streams": {
+            "requests": {"topic": "requests", "key": "string", "value": "json"},
+            "joined": {
+                "from": "requests",
+                "steps": [{"join": {"table": "accounts", "value": "right"}}],
+                "to": {"topic": "results"},
+            },
+        },
+    });
+    world.apply("loans", &spec);
+    world.settle("loans").await;
+    let refused = ("False".to_owned(), "CoPartitioningMismatch".to_owned());
+    assert_eq!(world.condition("loans", "TopologyAccepted"), refused);
+    let message = world.message("loans", "TopologyAccepted");
+    assert!(
+        message.contains("accounts") && message.contains("requests"),
+        "{message}"
+    );
+    assert!(world.api.paths("/statefulsets/").is_empty());
+}
+
+#[tokio::test]
+async fn a_source_that_grew_under_state_is_reported_and_nothing_changes() {
+    let world = World::running().await;
+    let template = world.set()["spec"]["template"].clone();
+    world.log_admin().create_partitions("requests", 5).unwrap();
+    world.settle("loans").await;
+    let degraded = world.condition("loans", "Degraded");
+    assert_eq!(degraded, ("True".to_owned(), "SourceTopicGrew".to_owned()));
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+    assert_eq!(world.partitions("loans-counts-changelog"), Some(3));
+    assert_eq!(world.partitions("loans-tasks"), Some(3));
+    assert_eq!(world.set()["spec"]["template"], template);
+    let status = world.api.get(&path("streamapps", "loans")).unwrap()["status"].clone();
+    assert_eq!(status["tasks"], 3);
+}
+
+#[tokio::test]
+async fn a_source_that_grew_without_state_gets_more_tasks() {
+    let world = World::new();
+    world.topic("requests", 3);
+    world.topic("results", 3);
+    let mut spec = app();
+    spec["topology"]["streams"] = json!({
+        "copies": {"topic": "requests", "key": "string", "value": "json",
+            "to": {"topic": "results"}},
+    });
+    world.apply("loans", &spec);
+    world.settle("loans").await;
+    world.log_admin().create_partitions("requests", 5).unwrap();
+    world.settle("loans").await;
+    assert_eq!(world.partitions("loans-tasks"), Some(5));
+    assert_eq!(world.runtime(), r#"{"replicas":1,"threads":5}"#);
+    let pod = world.pods("loans")[0].clone();
+    assert_eq!(
+        pod["metadata"]["annotations"]["millrace.dev/tasks"], "5",
+        "it started anew"
+    );
+    assert_eq!(world.condition("loans", "Degraded").0, "False");
+}
+
+#[tokio::test]
+async fn a_changelog_that_would_lose_state_is_refused_with_the_command_that_mends_it() {
+    let world = World::new();
+    world.topic("requests", 3);
+    world.topic("results", 3);
+    // Made by hand, with the broker's default clean-up policy.
+    world.topic("loans-counts-changelog", 3);
+    world.apply("loans", &app());
+    world.settle("loans").await;
+    let degraded = world.condition("loans", "Degraded");
+    assert_eq!(
+        degraded,
+        ("True".to_owned(), "InternalTopicMismatch".to_owned())
+    );
+    let message = world.message("loans", "Degraded");
+    assert!(message.contains("cleanup.policy=compact"), "{message}");
+    assert!(world.api.paths("/statefulsets/").is_empty());
+}
