@@ -20,8 +20,8 @@ pub type CoreObject = Map<String, Value>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodOverrides {
-    /// Labels to add, at most 50. Those that begin with `app.kubernetes.io/` or `millrace.dev/` are
-    /// the operator's and refused. Default: none.
+    /// Labels to add, at most 50. Refused are the operator's own: `app.kubernetes.io/name`, `instance`
+    /// and `managed-by`, and those that begin with `millrace.dev/`. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::LABELS))]
     #[schemars(extend("additionalProperties" = text(limits::LABEL_LENGTH)))]
@@ -33,7 +33,7 @@ pub struct PodOverrides {
     #[schemars(extend("additionalProperties" = text(limits::ANNOTATION_LENGTH)))]
     pub annotations: BTreeMap<String, String>,
     /// Resources of the worker's container. The memory limit also sets the sizes of its caches and
-    /// buffers. Default: requests of 500m CPU and 1Gi memory, limit of 1Gi memory. A core/v1
+    /// buffers. Default: requests of 100m CPU and 1Gi memory, limit of 1Gi memory. A core/v1
     /// ResourceRequirements: see `kubectl explain pod.spec.containers.resources`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "object")]

@@ -1,152 +1,95 @@
 //! The StatefulSet.
 
-use kube::api::DynamicObject;
+use k8s_openapi::api::apps::v1::{
+    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
+    StatefulSetUpdateStrategy,
+};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::ResourceExt;
+use kube::core::ObjectMeta;
+use millrace_crds::StreamApp;
 use millrace_crds::stream_app::Retention;
-use millrace_crds::worker_api::{HTTP_PORT, RUNTIME_DIR, env};
-use serde_json::{Value, json};
 
-use super::config::{CONFIG_VOLUME, STREAM_APP_FILE};
-use super::names::{RESTART_ANNOTATION, name, restart_requested, runtime_name, selector_labels};
-use super::{RenderInput, object};
+use super::overrides::Overrides;
+use super::{RenderInput, meta, pod};
 
-/// Where the accepted StreamApp is mounted.
-const CONFIG_DIR: &str = "/etc/millrace/app";
-/// Where the state is.
-const STATE_DIR: &str = "/var/lib/millrace";
-/// Name of the state's volume, and of its claim template.
-const STATE_VOLUME: &str = "state";
-/// User and group of the worker, as in its image.
-const USER: i64 = 65532;
+/// Old revisions of the template that are kept, for people who look.
+const REVISIONS: i32 = 5;
 
-/// The StatefulSet. Neither replicas nor threads are in the template: a change of them restarts nobody.
-pub(super) fn stateful_set(input: &RenderInput<'_>, config_map: &str) -> DynamicObject {
+/// The StatefulSet.
+///
+/// - `Parallel`: pods depend on each other through Kafka alone, none waits for another's restore.
+/// - `RollingUpdate`: Kubernetes replaces one pod at a time, the highest ordinal first, and waits for
+///   each until it is ready, which is: restored.
+pub(super) fn stateful_set(
+    input: &RenderInput<'_>,
+    config_map: &str,
+    overrides: Overrides,
+) -> StatefulSet {
     let app = input.app;
+    let mut template = pod::template(input, config_map, overrides);
+    let ephemeral = app.spec.state.ephemeral;
+    if ephemeral && let Some(pod) = &mut template.spec {
+        let volume = pod::empty_dir(pod::STATE_VOLUME, &app.spec.state.size);
+        pod.volumes.get_or_insert_default().push(volume);
+    }
+    StatefulSet {
+        metadata: meta::metadata(app, meta::stateful_set_name(app)),
+        spec: StatefulSetSpec {
+            // Bounded by the schema to 1000.
+            replicas: Some(i32::try_from(input.replicas).unwrap_or(i32::MAX)),
+            service_name: Some(meta::service_name(app)),
+            selector: meta::label_selector(app),
+            template,
+            pod_management_policy: Some("Parallel".to_owned()),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: None,
+            }),
+            revision_history_limit: Some(REVISIONS),
+            volume_claim_templates: (!ephemeral).then(|| vec![claim(app)]),
+            persistent_volume_claim_retention_policy: (!ephemeral).then(|| retention(input)),
+            ..StatefulSetSpec::default()
+        },
+        status: None,
+    }
+}
+
+/// The claim of each pod's volume. Kubernetes adds the pods' labels to it.
+fn claim(app: &StreamApp) -> PersistentVolumeClaim {
     let state = &app.spec.state;
-    let retention = |retention: Retention| match retention {
-        Retention::Retain => "Retain",
-        Retention::Delete => "Delete",
-    };
-    let mut spec = json!({
-        "replicas": input.replicas,
-        "serviceName": name(app),
-        "podManagementPolicy": "Parallel",
-        "updateStrategy": {"type": "RollingUpdate"},
-        "selector": {"matchLabels": selector_labels(app)},
-        "persistentVolumeClaimRetentionPolicy": {
-            "whenDeleted": retention(app.spec.deletion.volumes),
-            "whenScaled": retention(state.when_scaled),
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(pod::STATE_VOLUME.to_owned()),
+            labels: Some(meta::labels(&app.name_any())),
+            ..ObjectMeta::default()
         },
-        "template": template(input, config_map),
-    });
-    if !state.ephemeral {
-        let mut claim = json!({
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": state.size}},
-        });
-        if let Some(class) = &state.storage_class_name {
-            claim["storageClassName"] = json!(class);
-        }
-        spec["volumeClaimTemplates"] = json!([{
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": STATE_VOLUME},
-            "spec": claim,
-        }]);
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+            storage_class_name: state.storage_class_name.clone(),
+            volume_mode: Some("Filesystem".to_owned()),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([("storage".to_owned(), Quantity(state.size.clone()))].into()),
+                limits: None,
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        status: None,
     }
-    object(
-        app,
-        "apps/v1",
-        "StatefulSet",
-        &name(app),
-        json!({"spec": spec}),
-    )
 }
 
-fn template(input: &RenderInput<'_>, config_map: &str) -> Value {
-    let app = input.app;
-    let mut annotations = json!({});
-    if let Some(restart) = restart_requested(app) {
-        annotations[RESTART_ANNOTATION] = json!(restart);
+/// Whether Kubernetes deletes claims. Not with the StatefulSet: the operator makes it anew to grow
+/// volumes, and deletes claims itself where the StreamApp's deletion asks for it. Not while the
+/// application is suspended either.
+fn retention(input: &RenderInput<'_>) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
+    let suspended = input.app.spec.suspend || input.settings.replicas == 0;
+    let deletes = input.app.spec.state.when_scaled == Retention::Delete && !suspended;
+    let when_scaled = if deletes { "Delete" } else { "Retain" };
+    StatefulSetPersistentVolumeClaimRetentionPolicy {
+        when_deleted: Some("Retain".to_owned()),
+        when_scaled: Some(when_scaled.to_owned()),
     }
-    let mut volumes = vec![
-        json!({"name": CONFIG_VOLUME, "configMap": {"name": config_map}}),
-        json!({"name": "runtime", "configMap": {"name": runtime_name(app)}}),
-        json!({"name": "tmp", "emptyDir": {}}),
-    ];
-    if app.spec.state.ephemeral {
-        let size = &app.spec.state.size;
-        volumes.push(json!({"name": STATE_VOLUME, "emptyDir": {"sizeLimit": size}}));
-    }
-    json!({
-        "metadata": {"labels": selector_labels(app), "annotations": annotations},
-        "spec": {
-            "serviceAccountName": name(app),
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": app.spec.pod.termination_grace_period_seconds,
-            "securityContext": {
-                "runAsNonRoot": true,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "volumes": volumes,
-            "containers": [container(input)],
-        },
-    })
-}
-
-fn container(input: &RenderInput<'_>) -> Value {
-    let app = input.app;
-    let probe = |path: &str| json!({"httpGet": {"path": path, "port": "http"}});
-    let with = |mut probe: Value, period: u32, failures: u32| {
-        probe["periodSeconds"] = json!(period);
-        probe["failureThreshold"] = json!(failures);
-        probe["timeoutSeconds"] = json!(5);
-        probe
-    };
-    let resources = app.spec.pod.resources.as_ref().map_or_else(
-        || {
-            json!({
-                "requests": {"cpu": "500m", "memory": "1Gi"},
-                "limits": {"memory": "1Gi"},
-            })
-        },
-        |resources| json!(resources),
-    );
-    let mut container = json!({
-        "name": "worker",
-        "image": app.spec.image.as_deref().unwrap_or(input.worker_image),
-        "args": ["run"],
-        "env": [
-            {"name": env::STREAM_APP_FILE, "value": format!("{CONFIG_DIR}/{STREAM_APP_FILE}")},
-            {"name": env::STATE_DIR, "value": STATE_DIR},
-            {"name": env::RUNTIME_DIR, "value": RUNTIME_DIR},
-            {"name": env::INTERNAL_TOPICS, "value": "check"},
-            {"name": env::HTTP, "value": format!("0.0.0.0:{HTTP_PORT}")},
-        ],
-        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
-        "resources": resources,
-        "livenessProbe": with(probe("/livez"), 10, 6),
-        "readinessProbe": with(probe("/readyz"), 1, 3),
-        // What the worker says last goes into the conditions.
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": CONFIG_VOLUME, "mountPath": CONFIG_DIR, "readOnly": true},
-            {"name": "runtime", "mountPath": RUNTIME_DIR, "readOnly": true},
-            {"name": STATE_VOLUME, "mountPath": STATE_DIR},
-            {"name": "tmp", "mountPath": "/tmp"},
-        ],
-    });
-    if let Some(policy) = app.spec.image_pull_policy {
-        container["imagePullPolicy"] = json!(policy.name());
-    }
-    container
 }
