@@ -16,7 +16,7 @@ API ?= 127.0.0.1:8004
 KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-unit lint fmt deny bench soak crd images clean-state
+.PHONY: help setup build demo test test-unit lint fmt deny bench soak crd images cluster cluster-down clean-state
 
 help: ## List the targets
 	@echo "Usage: make TARGET [NAME=VALUE …]"
@@ -68,6 +68,14 @@ crd: build ## Write the CustomResourceDefinition from the types
 
 images: build ## Build the container images; BASE=IMAGE, BUILDER=docker|podman|buildah
 	@scripts/images.sh
+
+cluster: build ## Start a real Kubernetes here, with the operator, Kafka and the loan example; needs root
+	@scripts/setup.sh java
+	@scripts/setup.sh cluster
+	@scripts/cluster.sh up $(BIN)
+
+cluster-down: ## End that Kubernetes and remove all it had
+	@scripts/cluster.sh down
 
 clean-state: ## Remove topics and state that `millrace-worker dev --data data` left here
 	rm -rf data

@@ -10,7 +10,6 @@ summary=()
 # Tests write state and broker logs by the hundred; in memory they take a third of the time.
 if [[ -z ${TMPDIR:-} ]] && (($(df --output=avail -k /dev/shm 2>/dev/null | tail -1) > 4000000)); then
   export TMPDIR=/dev/shm
-  export MILLRACE_CLUSTER=${MILLRACE_CLUSTER:-/dev/shm/millrace-cluster}
 fi
 
 finish() {

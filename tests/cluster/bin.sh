@@ -22,14 +22,17 @@ die() {
   exit 1
 }
 
-# build DIRECTORY NAME PACKAGE [FLAG…]: one program, in place only when it is whole.
+# build DIRECTORY NAME VERSION PACKAGE [FLAG…]: one program, in place only when it is whole; nothing
+# where that version is there.
 build() {
-  local directory=$1 name=$2 package=$3
-  shift 3
-  echo "cluster programs: building $name" >&2
+  local directory=$1 name=$2 program_version=$3 package=$4
+  shift 4
+  [[ $(cat "$home/$name.version" 2>/dev/null) == "$program_version" ]] && return
+  echo "cluster programs: building $name $program_version" >&2
   (cd "$directory" && GOFLAGS='-mod=mod -trimpath -buildvcs=false' CGO_ENABLED=0 \
     go build "$@" -o "$bin/.$name" "$package") >&2
   mv "$bin/.$name" "$bin/$name"
+  echo "$program_version" >"$home/$name.version"
 }
 
 # k8s.io/kubernetes replaces its staging modules by paths of its own tree: each is replaced by its
@@ -51,17 +54,36 @@ build_kubernetes() {
   flags="-s -w -X k8s.io/component-base/version.gitVersion=v$version"
   flags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
   for name in "${programs[@]}"; do
-    build "$module" "$name" "k8s.io/kubernetes/cmd/$name" -ldflags "$flags"
+    build "$module" "$name" "$version" "k8s.io/kubernetes/cmd/$name" -ldflags "$flags"
   done
 }
 
-build_tools() {
-  local module=$work/tools
+# CoreDNS with the plugins that node.sh configures: with all of them it takes three times as long.
+build_coredns() {
+  local module=$work/coredns
   mkdir "$module"
-  (cd "$module" && go mod init tools && go get -tool \
-    "github.com/coredns/coredns@$coredns" "helm.sh/helm/v3/cmd/helm@$helm") >&2
-  build "$module" coredns github.com/coredns/coredns -ldflags '-s -w'
-  build "$module" helm helm.sh/helm/v3/cmd/helm -ldflags '-s -w'
+  cat >"$module/main.go" <<'GO'
+package main
+
+import (
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+)
+
+func main() { coremain.Run() }
+GO
+  (cd "$module" && go mod init coredns && go get "github.com/coredns/coredns@$coredns" &&
+    go mod tidy) >&2
+  build "$module" coredns "$coredns" . -ldflags '-s -w'
+}
+
+build_helm() {
+  local module=$work/helm
+  mkdir "$module"
+  (cd "$module" && go mod init helm && go get -tool "helm.sh/helm/v3/cmd/helm@$helm") >&2
+  build "$module" helm "$helm" helm.sh/helm/v3/cmd/helm -ldflags '-s -w'
 }
 
 # An OCI archive of one static program that waits for a signal, and reaps the pod's orphans.
@@ -87,7 +109,8 @@ if [[ $(cat "$home/built" 2>/dev/null) != "$wanted" ]]; then
     trap 'rm -rf "$work"' EXIT
     build_pause
     build_kubernetes
-    build_tools
+    build_coredns
+    build_helm
     echo "$wanted" >"$home/built"
   fi
 fi

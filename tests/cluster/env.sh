@@ -3,7 +3,8 @@
 #   MILLRACE_CACHE    cache of built programs and images (default: ~/.cache/millrace)
 #   MILLRACE_CLUSTER  state of the running cluster (default: cluster/ in the cache)
 #
-# One cluster at a time on a machine: its addresses are fixed.
+# The state belongs on a disk: files in a tmpfs count as memory of the pods that write them, and break
+# their limits. One cluster at a time on a machine: its addresses are fixed.
 
 cluster_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${MILLRACE_CACHE:-$HOME/.cache/millrace}

@@ -10,6 +10,8 @@
 #   node.sh stop NAME    ends one part, such as apiserver
 #   node.sh start NAME   starts it again
 #   node.sh kill-container NAMESPACE POD   kills the first process of a pod's container
+#   node.sh peak-memory NAMESPACE POD   prints the kB that process has had resident at most
+#   node.sh image-size NAME   prints the bytes of all files in an image
 #   node.sh kubeconfig   prints the path of the administrator's kubeconfig
 #
 # MILLRACE_CLUSTER_OWNER, a word given to `up`, makes `down` with such a word leave clusters of others
@@ -69,15 +71,26 @@ import() {
   done
 }
 
-kill_container() {
-  local pid
-  pid=$(ctr -a "$state/containerd.sock" -n k8s.io containers ls -q \
-    "labels.\"io.kubernetes.pod.namespace\"==$1,labels.\"io.kubernetes.pod.name\"==$2,labels.\"io.cri-containerd.kind\"==container" |
-    while read -r container; do
-      ctr -a "$state/containerd.sock" -n k8s.io tasks ls | sed -n "s/^$container *\([0-9]*\) *RUNNING$/\1/p"
-    done | head -n 1)
+# container_pid NAMESPACE POD: the first process of the pod's container.
+container_pid() {
+  local ctr=(ctr -a "$state/containerd.sock" -n k8s.io) filter container pid
+  filter="labels.\"io.kubernetes.pod.namespace\"==$1,labels.\"io.kubernetes.pod.name\"==$2"
+  filter+=",labels.\"io.cri-containerd.kind\"==container"
+  pid=$("${ctr[@]}" containers ls -q "$filter" | while read -r container; do
+    "${ctr[@]}" tasks ls | sed -n "s/^$container *\([0-9]*\) *RUNNING$/\1/p"
+  done | head -n 1)
   [[ -n $pid ]] || die "pod $1/$2 runs no container"
-  kill -9 "$pid"
+  echo "$pid"
+}
+
+image_size() {
+  local ctr=(ctr -a "$state/containerd.sock" -n k8s.io) folder
+  folder=$(mktemp -d)
+  "${ctr[@]}" images mount "$1" "$folder" >/dev/null || die "there is no image $1"
+  du -s --block-size=1 "$folder" | cut -f1
+  umount "$folder"
+  "${ctr[@]}" snapshots rm "$folder" >/dev/null 2>&1 || true
+  rmdir "$folder"
 }
 
 check() {
@@ -195,11 +208,13 @@ case $command in
     lock
     down
     ;;
-  kill-container) kill_container "$@" ;;
+  kill-container) kill -9 "$(container_pid "$@")" ;;
+  peak-memory) sed -n 's/^VmHWM: *\([0-9]*\) kB$/\1/p' "/proc/$(container_pid "$@")/status" ;;
+  image-size) image_size "$@" ;;
   kubeconfig) echo "$KUBECONFIG" ;;
   start | stop)
     bin=$("$cluster_scripts/bin.sh")
     "$command" "$@"
     ;;
-  *) die "usage: node.sh check|up|down|import|start|stop|kill-container|kubeconfig" ;;
+  *) die "usage: node.sh check|up|down|import|start|stop|kill-container|peak-memory|image-size|kubeconfig" ;;
 esac

@@ -143,6 +143,7 @@ clusterDomain: cluster.local
 evictionHard: {memory.available: "100Mi", nodefs.available: "1%"}
 imageGCHighThresholdPercent: 100
 volumePluginDir: $state/volume-plugins
+makeIPTablesUtilChains: false
 podLogsDir: $state/pod-logs
 enforceNodeAllocatable: []
 YAML

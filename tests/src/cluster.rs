@@ -179,6 +179,15 @@ impl Cluster {
         output(Command::new(self.scripts.join("node.sh")).args(["start", name])).map(drop)
     }
 
+    /// Bytes of all files in an image that the node has.
+    pub fn image_size(&self, name: &str) -> Result<u64> {
+        let node = self.scripts.join("node.sh");
+        let size = output(Command::new(node).args(["image-size", name]))?;
+        size.trim()
+            .parse()
+            .with_context(|| format!("read the size {size}"))
+    }
+
     /// `host:port` of Kafka for this process, and for pods.
     pub fn kafka_address(&self) -> Result<String> {
         let pod = self.kubectl("default").run(&[
@@ -215,7 +224,7 @@ impl Cluster {
     pub fn operator_log(&self) -> Result<String> {
         self.kubectl(OPERATOR_NAMESPACE).run(&[
             "logs",
-            "--selector=app.kubernetes.io/name=millrace",
+            "--selector=app.kubernetes.io/name=millrace-operator",
             "--tail=-1",
             "--prefix",
         ])

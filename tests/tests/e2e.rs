@@ -7,10 +7,14 @@
 //! scenario counts as ignored.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "e2e/images.rs"]
+mod images;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
 #[path = "e2e/loan.rs"]
 mod loan;
+#[path = "e2e/memory.rs"]
+mod memory;
 #[path = "e2e/operator.rs"]
 mod operator;
 #[path = "e2e/restart.rs"]
@@ -19,6 +23,8 @@ mod restart;
 mod scale;
 #[path = "e2e/support.rs"]
 mod support;
+#[path = "e2e/tls.rs"]
+mod tls;
 
 use std::process::ExitCode;
 
@@ -41,6 +47,9 @@ macro_rules! scenarios {
 /// Scenarios that share the cluster.
 const SHARED: &[(&str, Body)] = scenarios![
     loan::the_loan_example_runs_as_its_readme_says,
+    tls::new_certificates_and_a_new_password_take_effect_without_a_restart,
+    memory::a_worker_with_twice_its_memory_in_state_is_not_killed,
+    images::images_are_small,
     scale::an_autoscaler_reads_the_scale,
     restart::a_pod_comes_back_with_its_volume_and_restores_the_tail_alone,
     lifecycle::an_application_waits_for_its_source_topic_and_goes_on_by_itself,

@@ -187,6 +187,21 @@ spec:
         .map(drop)
     }
 
+    /// The most memory, in bytes, that the first container of a pod has had resident.
+    pub fn memory(&self, pod: &Pod) -> Result<u64> {
+        let node = self.cluster.scripts().join("node.sh");
+        let text = output(std::process::Command::new(node).args([
+            "peak-memory",
+            self.kubectl.namespace(),
+            &pod.name,
+        ]))?;
+        let kilobytes: u64 = text
+            .trim()
+            .parse()
+            .with_context(|| format!("read the memory {text}"))?;
+        Ok(kilobytes << 10)
+    }
+
     /// Fails when the operator says ERROR or panics about this namespace.
     pub fn check_operator_log(&self) -> Result<()> {
         let namespace = self.kubectl.namespace();
