@@ -117,6 +117,18 @@ impl KafkaConfig {
             .map_or("plaintext".to_owned(), |p| p.to_lowercase())
     }
 
+    /// The user's properties and what the files hold, as of now.
+    pub(crate) fn settings(&self) -> Result<BTreeMap<String, String>> {
+        let mut settings = self.properties.clone();
+        let files = self.files.properties()?;
+        settings.extend(
+            files
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Ok(settings)
+    }
+
     /// A client that administers.
     pub(crate) fn admin_conf(&self) -> Result<Conf> {
         self.conf(&[], &[("client.id", "millrace-admin")])

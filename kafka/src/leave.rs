@@ -1,28 +1,40 @@
 //! How a static member leaves its group for good (KIP-345).
 //!
 //! Static members send no LeaveGroup when they close, and librdkafka has no call for it. One request
-//! with an empty member id and the instance id does it. It is sent over a plain socket of our own;
-//! where the cluster wants TLS or SASL, the group waits for the session timeout instead.
+//! with an empty member id and the instance id does it. It is sent over a socket of our own, with the
+//! TLS and SASL (PLAIN, SCRAM) of the other clients. Where that is not enough (Kerberos, OAuth, keys
+//! in other forms), the group waits for the session timeout instead.
+
+mod connection;
+mod scram;
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use kafka_protocol::messages::find_coordinator_response::FindCoordinatorResponse;
 use kafka_protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use kafka_protocol::messages::leave_group_response::LeaveGroupResponse;
+use kafka_protocol::messages::sasl_authenticate_request::SaslAuthenticateRequest;
+use kafka_protocol::messages::sasl_authenticate_response::SaslAuthenticateResponse;
+use kafka_protocol::messages::sasl_handshake_request::SaslHandshakeRequest;
+use kafka_protocol::messages::sasl_handshake_response::SaslHandshakeResponse;
 use kafka_protocol::messages::{ApiKey, GroupId, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
+use openssl::hash::MessageDigest;
 
 use crate::classify::Site;
 use crate::config::KafkaConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::ConsumerOptions;
+use connection::{Connection, Security};
+use scram::Scram;
 
 /// Versions that every broker since 2.4 and up to the newest speaks.
 const FIND_COORDINATOR_VERSION: i16 = 3;
 const LEAVE_GROUP_VERSION: i16 = 4;
+const SASL_HANDSHAKE_VERSION: i16 = 1;
+const SASL_AUTHENTICATE_VERSION: i16 = 1;
 /// FindCoordinator's key type for groups.
 const GROUP_KEY: i8 = 0;
 /// Longest answer read: both are a few hundred bytes.
@@ -46,41 +58,38 @@ pub(crate) fn leave_group(
     site: &Site,
     options: &ConsumerOptions,
 ) -> Result<()> {
-    let protocol = config.security_protocol();
-    if protocol != "plaintext" {
-        tracing::warn!(
-            group = %options.group_id,
-            instance = %options.instance_id,
-            %protocol,
-            "leaving a group is not supported over this protocol: the others get this member's \
-             tasks after the session timeout"
-        );
-        return Ok(());
-    }
+    let security = match Security::of(config) {
+        Ok(security) => security,
+        Err(what) => {
+            tracing::warn!(
+                group = %options.group_id,
+                instance = %options.instance_id,
+                "leaving a group is not supported with {what}: the others get this member's tasks \
+                 after the session timeout"
+            );
+            return Ok(());
+        }
+    };
     let deadline = Instant::now() + config.request_timeout;
     loop {
-        let failure = match try_to_leave(config, options, deadline) {
+        let failure = match try_to_leave(config, &security, options, deadline) {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
         };
         let again = !matches!(failure, Failure::Refused(_));
         if !again || Instant::now() + RETRY_PAUSE >= deadline {
-            let operation = format!("leave the group {}", options.group_id);
-            let (kind, message) = match failure {
-                Failure::Refused(code) => (
-                    ErrorKind::Fatal,
-                    format!("Kafka refused it with error code {code}"),
-                ),
-                Failure::NotNow(code) => (
-                    ErrorKind::Unavailable,
-                    format!("the coordinator is not available (error code {code})"),
-                ),
-                Failure::Connection(error) => (
-                    ErrorKind::Unavailable,
-                    format!("could not reach Kafka at {}: {error}", site.servers),
-                ),
+            let message = match failure {
+                Failure::Refused(code) => format!("Kafka refused it with error code {code}"),
+                Failure::NotNow(code) => {
+                    format!("the coordinator is not available (error code {code})")
+                }
+                Failure::Connection(error) => {
+                    format!("could not reach Kafka at {}: {error}", site.servers)
+                }
             };
-            return Err(Error::new(kind, operation, message));
+            // Whatever it is: the session's end does the same a little later.
+            let operation = format!("leave the group {}", options.group_id);
+            return Err(Error::new(ErrorKind::Unavailable, operation, message));
         }
         std::thread::sleep(RETRY_PAUSE);
     }
@@ -114,11 +123,13 @@ fn check(code: i16) -> Result<(), Failure> {
 
 fn try_to_leave(
     config: &KafkaConfig,
+    security: &Security,
     options: &ConsumerOptions,
     deadline: Instant,
 ) -> Result<(), Failure> {
     let text = |text: &str| StrBytes::from_string(text.to_owned());
-    let mut bootstrap = connect_to_any(&config.bootstrap_servers, deadline)?;
+    let mut bootstrap = connect_to_any(&config.bootstrap_servers, security, deadline)?;
+    authenticate(&mut bootstrap, security, options)?;
     let find = FindCoordinatorRequest::default()
         .with_key(text(&options.group_id))
         .with_key_type(GROUP_KEY);
@@ -132,7 +143,8 @@ fn try_to_leave(
     check(found.error_code)?;
 
     let port = u16::try_from(found.port).map_err(|_| invalid("the coordinator's port"))?;
-    let mut coordinator = connect(&found.host, port, deadline)?;
+    let mut coordinator = Connection::open(security, &found.host, port, deadline)?;
+    authenticate(&mut coordinator, security, options)?;
     let member = MemberIdentity::default().with_group_instance_id(Some(text(&options.instance_id)));
     let leave = LeaveGroupRequest::default()
         .with_group_id(GroupId(text(&options.group_id)))
@@ -156,9 +168,50 @@ fn try_to_leave(
     }
 }
 
+/// Says who we are, if the cluster wants to know (KIP-43, KIP-152).
+fn authenticate(
+    stream: &mut Connection,
+    security: &Security,
+    options: &ConsumerOptions,
+) -> Result<(), Failure> {
+    let Some(mechanism) = security.mechanism() else {
+        return Ok(());
+    };
+    let handshake =
+        SaslHandshakeRequest::default().with_mechanism(StrBytes::from_string(mechanism.clone()));
+    let (key, version) = (ApiKey::SaslHandshake, SASL_HANDSHAKE_VERSION);
+    let agreed: SaslHandshakeResponse = ask(stream, key, version, options, &handshake)?;
+    check(agreed.error_code)?;
+    let mut say = |message: String| -> Result<String, Failure> {
+        let request =
+            SaslAuthenticateRequest::default().with_auth_bytes(message.into_bytes().into());
+        let (key, version) = (ApiKey::SaslAuthenticate, SASL_AUTHENTICATE_VERSION);
+        let answer: SaslAuthenticateResponse = ask(stream, key, version, options, &request)?;
+        check(answer.error_code)?;
+        let text = String::from_utf8(answer.auth_bytes.to_vec());
+        text.map_err(|_| invalid("the broker's SASL message").into())
+    };
+    let (user, password) = security.credentials();
+    let digest = match mechanism.as_str() {
+        "SCRAM-SHA-256" => MessageDigest::sha256(),
+        "SCRAM-SHA-512" => MessageDigest::sha512(),
+        _ => return say(format!("\0{user}\0{password}")).map(drop),
+    };
+    let scram = Scram::new(digest, user, password).map_err(std::io::Error::other)?;
+    let challenge = say(scram.first())?;
+    let answer = scram
+        .answer(&challenge)
+        .map_err(|why| invalid(&format!("the broker's SASL message ({why})")))?;
+    if say(answer.message)? == answer.server_final {
+        Ok(())
+    } else {
+        Err(invalid("the broker's proof that it knows the password").into())
+    }
+}
+
 /// One request and its answer: each is a length, a header and a body.
 fn ask<Q, A>(
-    stream: &mut TcpStream,
+    stream: &mut Connection,
     key: ApiKey,
     version: i16,
     options: &ConsumerOptions,
@@ -204,12 +257,16 @@ fn invalid(what: &str) -> std::io::Error {
 }
 
 /// Connects to the first bootstrap server that answers.
-fn connect_to_any(servers: &str, deadline: Instant) -> std::io::Result<TcpStream> {
+fn connect_to_any(
+    servers: &str,
+    security: &Security,
+    deadline: Instant,
+) -> std::io::Result<Connection> {
     let mut last = invalid("the list of bootstrap servers");
     for server in servers.split(',') {
         let connected = split_server(server)
             .ok_or_else(|| invalid("a bootstrap server"))
-            .and_then(|(host, port)| connect(host, port, deadline));
+            .and_then(|(host, port)| Connection::open(security, host, port, deadline));
         match connected {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
@@ -237,24 +294,6 @@ fn split_server(server: &str) -> Option<(&str, u16)> {
     };
     let port = port.map_or(Some(DEFAULT_PORT), |port| port.parse().ok())?;
     (!host.is_empty()).then_some((host, port))
-}
-
-fn connect(host: &str, port: u16, deadline: Instant) -> std::io::Result<TcpStream> {
-    let timeout = deadline
-        .saturating_duration_since(Instant::now())
-        .max(RETRY_PAUSE);
-    let mut last = invalid("the host's address");
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(timeout))?;
-                stream.set_write_timeout(Some(timeout))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 #[derive(Clone, Debug, Default)]
 pub struct BrokerOptions {
     properties: BTreeMap<String, String>,
+    secure_port: Option<u16>,
+    users: Vec<(String, String)>,
 }
 
 impl BrokerOptions {
@@ -48,6 +50,24 @@ impl BrokerOptions {
     pub fn property(mut self, name: &str, value: impl Into<String>) -> Self {
         self.properties.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// A second listener, under SASL_SSL with SCRAM-SHA-512, on this port of `localhost`; `pem` is a
+    /// file with the broker's key and certificate, `users` are names and passwords.
+    #[must_use]
+    pub fn secure_listener(mut self, port: u16, pem: &Path, users: &[(&str, &str)]) -> Self {
+        let owned = |(name, password): &(&str, &str)| (name.to_string(), password.to_string());
+        self.secure_port = Some(port);
+        self.users = users.iter().map(owned).collect();
+        let login = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+        let pem = pem.display().to_string();
+        self.property("listener.name.secure.ssl.keystore.type", "PEM")
+            .property("listener.name.secure.ssl.keystore.location", pem)
+            .property(
+                "listener.name.secure.sasl.enabled.mechanisms",
+                "SCRAM-SHA-512",
+            )
+            .property("listener.name.secure.scram-sha-512.sasl.jaas.config", login)
     }
 
     /// A cleaner that compacts at once: small segments, no waiting, any dirty ratio.
@@ -134,7 +154,7 @@ impl Broker {
         let settings = settings(&broker.directory, port, controller_port, options);
         std::fs::write(broker.directory.join("server.properties"), settings)
             .context("write the broker's settings")?;
-        broker.format()?;
+        broker.format(&options.users)?;
         broker.spawn()?;
         broker.wait_until_it_answers()?;
         Ok(broker)
@@ -232,10 +252,14 @@ impl Broker {
     }
 
     /// Writes the cluster's metadata into the data directory.
-    fn format(&self) -> Result<()> {
+    fn format(&self, users: &[(String, String)]) -> Result<()> {
         let mut java = java(&["-Xmx128m"], "kafka.tools.StorageTool")?;
         java.args(["format", "-t", CLUSTER_ID, "-c"])
             .arg(self.directory.join("server.properties"));
+        for (name, password) in users {
+            let user = format!("SCRAM-SHA-512=[name={name},password={password}]");
+            java.args(["--add-scram", &user]);
+        }
         let output = java
             .output()
             .context("run Kafka's storage tool (is Java 17 installed?)")?;
@@ -345,6 +369,11 @@ fn unique_directory() -> Result<PathBuf> {
     Ok(directory)
 }
 
+/// A port that nobody listens to now.
+pub fn free_port() -> Result<u16> {
+    free_ports().map(|(port, _)| port)
+}
+
 /// Two ports that nobody listens to now.
 fn free_ports() -> Result<(u16, u16)> {
     let bind = || TcpListener::bind(("127.0.0.1", 0)).context("look for a free port");
@@ -408,6 +437,27 @@ fn settings(directory: &Path, port: u16, controller: u16, options: &BrokerOption
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    if let Some(secure) = options.secure_port {
+        for (name, more) in [
+            ("listeners", format!(",SECURE://127.0.0.1:{secure}")),
+            (
+                "advertised.listeners",
+                format!(",SECURE://localhost:{secure}"),
+            ),
+            (
+                "listener.security.protocol.map",
+                ",SECURE:SASL_SSL".to_owned(),
+            ),
+        ] {
+            properties
+                .entry(name.to_owned())
+                .or_default()
+                .push_str(&more);
+        }
+        // With two listeners Kafka asks which of them the brokers use among each other.
+        let name = "inter.broker.listener.name".to_owned();
+        properties.insert(name, "PLAINTEXT".to_owned());
+    }
     properties.extend(options.properties.clone());
     properties
         .iter()

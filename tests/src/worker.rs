@@ -106,6 +106,13 @@ impl WorkerOptions {
         self
     }
 
+    /// Other addresses of the broker, e.g. of another listener.
+    #[must_use]
+    pub fn bootstrap(mut self, servers: impl Into<String>) -> Self {
+        self.bootstrap = servers.into();
+        self
+    }
+
     /// Another directory for the state.
     #[must_use]
     pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {

@@ -14,10 +14,14 @@ use super::support::{Scene, wait_for};
 
 /// The longest an output may pause when its task moves: the hand-over, a restore of a few records, and
 /// the group's two rounds, on a busy machine.
-const MOVE_LIMIT: Duration = Duration::from_secs(4);
+const MOVE_LIMIT: Duration = Duration::from_secs(5);
 
 fn scene(name: &str) -> Scene {
-    let mut scene = Scene::new(name);
+    with_topics(Scene::new(name))
+}
+
+/// With the topics of [`COUNTS`].
+pub(super) fn with_topics(mut scene: Scene) -> Scene {
     for topic in ["a", "b"] {
         scene.topic(topic, 3);
     }
@@ -29,29 +33,32 @@ fn scene(name: &str) -> Scene {
 }
 
 /// The mounted ConfigMap.
-struct Runtime(PathBuf);
+pub(super) struct Runtime(PathBuf);
 
 impl Runtime {
-    fn new(scene: &Scene) -> Self {
+    pub(super) fn new(scene: &Scene) -> Self {
         let directory = scene.folder.path().join("runtime");
         std::fs::create_dir(&directory).unwrap();
         Self(directory)
     }
 
-    fn want(&self, replicas: u32, threads: u32) {
+    pub(super) fn want(&self, replicas: u32, threads: u32) {
         let settings = RuntimeSettings { replicas, threads };
         let new = self.0.join("..new");
         std::fs::write(&new, serde_json::to_string(&settings).unwrap()).unwrap();
         std::fs::rename(new, self.0.join("runtime.json")).unwrap();
     }
 
-    fn arg(&self) -> String {
+    pub(super) fn arg(&self) -> String {
         format!("--runtime-dir={}", self.0.display())
     }
 }
 
 /// Tasks of each thread of a process, once all six run and so many threads share them.
-fn shared_out(worker: &mut WorkerProcess, threads: usize) -> BTreeMap<String, BTreeSet<String>> {
+pub(super) fn shared_out(
+    worker: &mut WorkerProcess,
+    threads: usize,
+) -> BTreeMap<String, BTreeSet<String>> {
     let what = format!("{threads} threads with all tasks");
     worker
         .wait_until(&what, LIMIT, |worker| {
@@ -83,7 +90,7 @@ fn phase(worker: &mut WorkerProcess) -> (WorkerPhase, String) {
 }
 
 /// Every input counted once and in order; the pauses of tasks that stayed and of those that moved.
-fn assert_counted(scene: &Scene, written: usize, stayed: &BTreeSet<String>) {
+pub(super) fn assert_counted(scene: &Scene, written: usize, stayed: &BTreeSet<String>) {
     for (subtopology, topic) in ["out-a", "out-b"].into_iter().enumerate() {
         let records = scene.read_at_least(topic, 3 * written);
         for (partition, outputs) in by_input(&records) {

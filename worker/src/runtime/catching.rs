@@ -16,6 +16,8 @@ use crate::task::TaskState;
 
 /// Rows gathered before they are written in one batch.
 const BATCH_ROWS: usize = 20_000;
+/// Their bytes, where they are large: several tasks may restore at once.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// One store on its way to the end of its changelog.
 pub(super) struct Catching {
@@ -99,16 +101,14 @@ impl Active {
     /// Writes gathered rows and positions in one batch, when there are enough of them or a store is
     /// complete.
     pub(super) fn write(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
-        let rows: usize = self
-            .stores
-            .iter()
-            .map(|store| store.store.uncommitted_len())
-            .sum();
+        let stores = || self.stores.iter().map(|store| &store.store);
+        let rows: usize = stores().map(|store| store.uncommitted_len()).sum();
+        let bytes: usize = stores().map(|store| store.uncommitted_bytes()).sum();
         let complete = self
             .stores
             .iter()
             .any(|store| store.done && store.slot != u32::MAX);
-        if rows < BATCH_ROWS && !complete {
+        if rows < BATCH_ROWS && bytes < BATCH_BYTES && !complete {
             return Ok(());
         }
         if let Some(db) = &self.db {
