@@ -6,7 +6,7 @@
 //! | `/readyz` | 200 when every task assigned here runs; else 503 with what is waited for |
 //! | `/status` | tasks, partitions, lag, restore progress, as JSON |
 //! | `/metrics` | Prometheus text; Kafka Streams' metric names where one exists |
-//! | `/stores/{store}/{key}` | the committed value: 404 no such key, 421 held elsewhere, 503 restoring |
+//! | `/stores/{store}/{key}` | the committed value: 404 no such key, 421 held elsewhere, 503 restoring. Of a windowed store all windows of the key, `?from=&to=` (ms); of a versioned one also `?asOf=` |
 
 mod metrics;
 mod status;

@@ -1,7 +1,7 @@
 //! A record on its way through the nodes of a task. Everything is borrowed from the record queue or
 //! from the task's arena, which is emptied after each input record: a record costs no allocation.
 
-use millrace_crds::plan::SerdeKind;
+use millrace_crds::plan::{SerdeKind, WindowedKey};
 use millrace_expr::Value;
 use millrace_kafka::Headers;
 
@@ -55,6 +55,26 @@ pub struct Window {
     /// Its end, ms since the epoch: exclusive for time windows, inclusive for sessions and sliding
     /// windows.
     pub end: i64,
+}
+
+impl Window {
+    /// Key and window of a key with its window beside it, as Kafka Streams' windowed serdes write them:
+    /// `key ‖ start (8)`, of sessions `key ‖ end (8) ‖ start (8)`. `None` when it is too short.
+    pub fn of_key(kind: WindowedKey, bytes: &[u8]) -> Option<(&[u8], Self)> {
+        let (rest, start) = bytes.split_last_chunk::<8>()?;
+        let start = i64::from_be_bytes(*start);
+        match kind {
+            WindowedKey::Time { size_ms } => {
+                let end = start.saturating_add(size_ms);
+                Some((rest, Self { start, end }))
+            }
+            WindowedKey::Session => {
+                let (key, end) = rest.split_last_chunk::<8>()?;
+                let end = i64::from_be_bytes(*end);
+                Some((key, Self { start, end }))
+            }
+        }
+    }
 }
 
 /// A record between two nodes. On a table's edge it is a change: the new value of its key.

@@ -1,9 +1,11 @@
 //! `/stores/{store}/{key}`: committed rows of the tasks that run here.
 
+mod windows;
+
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use millrace_crds::plan::{SerdeKind, Store, TaskId};
+use millrace_crds::plan::{SerdeKind, Store, StoreKind, TaskId};
 use millrace_expr::{Bump, Decimal, Value, json};
 use millrace_kafka::partitioner;
 use serde::Deserialize;
@@ -11,15 +13,21 @@ use serde::Deserialize;
 use super::{HttpState, Refusal, error, json_text};
 use crate::app::AppShared;
 use crate::serde::serde;
-use crate::state::CommittedStore;
-use crate::state::Row;
+use crate::state::{self, CommittedStore, Row, VersionedStore};
 use crate::status::TaskState;
 
 /// Query parameters.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct StoreQuery {
     /// Application, where several of one process have a store of this name.
     app: Option<String>,
+    /// Of windows: those that start at this time or later (sessions: end), ms since the epoch.
+    from: Option<i64>,
+    /// Of windows: those that start at this time or earlier.
+    to: Option<i64>,
+    /// Of a versioned store: the version at this time instead of the latest.
+    as_of: Option<i64>,
 }
 
 /// The handler.
@@ -46,16 +54,37 @@ fn look_up(
     let bytes =
         key_bytes(store.key, key).map_err(|message| Refusal(StatusCode::BAD_REQUEST, message))?;
     let rows = owner(app, store, &bytes)?;
-    let row = rows
-        .get(&bytes)
-        .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let Some(row) = row.as_deref().and_then(Row::decode) else {
+    let failed = |message: String| Refusal(StatusCode::INTERNAL_SERVER_ERROR, message);
+    let arena = Bump::new();
+    if store.windowed.is_some()
+        || matches!(
+            store.kind,
+            StoreKind::Window { .. } | StoreKind::Session { .. }
+        )
+    {
+        let range = (query.from.unwrap_or(0), query.to.unwrap_or(i64::MAX));
+        let found = windows::of_key(store, rows, &bytes, range, &arena)
+            .map_err(|error| failed(error.to_string()))?;
+        if found.is_empty() {
+            let message = format!("store {name} has no window of key {key} in this range");
+            return Err(Refusal(StatusCode::NOT_FOUND, message));
+        }
+        return windows::body(store, &bytes, &found, &arena).map_err(failed);
+    }
+    let mut committed = state::Store::new(store.id, rows, 0);
+    let row = match query.as_of {
+        Some(time) if matches!(store.kind, StoreKind::Versioned { .. }) => {
+            VersionedStore::new(&mut committed).get_as_of(&bytes, time, &arena)
+        }
+        _ => committed.current(&bytes, &arena),
+    };
+    let Some(row) = row.map_err(|error| failed(error.to_string()))? else {
         return Err(Refusal(
             StatusCode::NOT_FOUND,
             format!("store {name} has no key {key}"),
         ));
     };
-    body(store, &bytes, row).map_err(|message| Refusal(StatusCode::INTERNAL_SERVER_ERROR, message))
+    body(store, &bytes, row).map_err(failed)
 }
 
 fn find<'s>(

@@ -78,7 +78,7 @@ impl ProcessorTopology {
     ) -> Result<(Datum<'r>, Option<Window>), NodeError> {
         let (key, window) = match self.stores[store].windowed {
             None => (bytes, None),
-            Some(kind) => split_window(kind, bytes)
+            Some(kind) => Window::of_key(kind, bytes)
                 .map(|(key, window)| (key, Some(window)))
                 .ok_or_else(|| processing(node, "a stored key has no window".to_owned()))?,
         };
@@ -162,20 +162,4 @@ fn read<'r>(
         value,
         encoded: Some((format.kind, bytes)),
     })
-}
-
-fn split_window(kind: WindowedKey, bytes: &[u8]) -> Option<(&[u8], Window)> {
-    let (rest, start) = bytes.split_last_chunk::<8>()?;
-    let start = i64::from_be_bytes(*start);
-    match kind {
-        WindowedKey::Time { size_ms } => {
-            let end = start.saturating_add(size_ms);
-            Some((rest, Window { start, end }))
-        }
-        WindowedKey::Session => {
-            let (key, end) = rest.split_last_chunk::<8>()?;
-            let end = i64::from_be_bytes(*end);
-            Some((key, Window { start, end }))
-        }
-    }
 }

@@ -34,7 +34,7 @@ impl<'a> Row<'a> {
     }
 
     /// The row in an arena.
-    pub(super) fn copied<'r>(&self, arena: &'r Bump) -> Row<'r> {
+    pub fn copied<'r>(&self, arena: &'r Bump) -> Row<'r> {
         Row {
             timestamp: self.timestamp,
             value: arena.alloc_slice_copy(self.value),
