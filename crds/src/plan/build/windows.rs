@@ -154,9 +154,15 @@ impl Windowing {
                 difference_ms: size_ms,
             } => WindowedKey::Time { size_ms },
         };
+        // A session takes records until the gap after its end has passed too
+        // (SessionWindowedKStreamImpl).
+        let gap_ms = match self.windows {
+            Windows::Session { gap_ms } => gap_ms,
+            Windows::Time { .. } | Windows::Sliding { .. } => 0,
+        };
         Windowed {
             key,
-            grace_ms: self.grace_ms,
+            grace_ms: self.grace_ms.saturating_add(gap_ms),
         }
     }
 }
