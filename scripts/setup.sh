@@ -32,11 +32,12 @@ check_go() {
     die "the real Kubernetes of the tests is built from Go modules: install Go from https://go.dev/dl"
 }
 
-# RocksDB and librdkafka are compiled from source, RocksDB's bindings with libclang.
-packages=(build-essential clang cmake libclang-dev libssl-dev pkg-config zlib1g-dev)
+# RocksDB and librdkafka are compiled from source, RocksDB's bindings with libclang; openssl makes the
+# certificates of a test.
+packages=(build-essential clang cmake libclang-dev libssl-dev openssl pkg-config zlib1g-dev)
 # A container runtime with its network, Kubernetes' store, and what builds images without a registry.
 cluster_packages=(
-  buildah conntrack containerd containernetworking-plugins debootstrap etcd-server iptables openssl
+  buildah conntrack containerd containernetworking-plugins debootstrap etcd-server iptables
   procps runc
 )
 

@@ -145,9 +145,12 @@ impl StreamThreads {
     /// Ends all and waits for them; what they said last stays to be asked for.
     pub(super) fn finish(&mut self) -> Result<(), EngineError> {
         self.end_from(0, End::Close);
-        std::mem::take(&mut self.slots)
-            .into_values()
-            .fold(Ok(()), |result, slot| result.and(join(slot)))
+        let mut result = Ok(());
+        // All are waited for, whatever the first says.
+        for slot in std::mem::take(&mut self.slots).into_values() {
+            result = result.and(join(slot));
+        }
+        result
     }
 }
 

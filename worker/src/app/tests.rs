@@ -337,7 +337,7 @@ fn threads_whose_credentials_changed_are_made_anew_in_turn_and_keep_their_tasks(
     wait_for("new threads", &app, || {
         let (now, all) = (app.shared().threads(), running(&app).unwrap_or_default());
         let kept = |thread| old.iter().any(|old| Arc::ptr_eq(old, thread));
-        assert!(now.len() >= 1, "one after the other");
+        assert!(!now.is_empty(), "one after the other");
         now.len() == 2 && !now.iter().any(kept) && all.values().sum::<usize>() == 4
     });
     assert_eq!(tasks(), before);
