@@ -71,6 +71,17 @@ impl ProcessorTopology {
         context: &mut Context<'_>,
         arena: &'r Bump,
     ) -> Result<(), NodeError> {
+        if step.emit == Emit::OnWindowClose {
+            // Kafka Streams loses windows that stream time has left behind by more than the retention
+            // before they were forwarded (docs/decisions/007): here they wait for that.
+            let length_ms = match step.windows {
+                Windows::Time { size_ms, .. } => size_ms,
+                Windows::Sliding { difference_ms } => difference_ms,
+                Windows::Session { .. } => 0,
+            };
+            let emitted = context.times[step.times].emitted;
+            context.stores[step.store].keep_from(emitted.saturating_sub(length_ms).max(0));
+        }
         match step.windows {
             Windows::Time {
                 size_ms,

@@ -32,6 +32,8 @@ impl Default for Observed {
 pub struct CommittedObserved {
     time: AtomicI64,
     sequence: AtomicU32,
+    /// Rows before this time were deleted because they had expired.
+    live_from: AtomicI64,
 }
 
 impl Default for CommittedObserved {
@@ -40,6 +42,7 @@ impl Default for CommittedObserved {
         Self {
             time: AtomicI64::new(nothing.time),
             sequence: AtomicU32::new(nothing.sequence),
+            live_from: AtomicI64::new(0),
         }
     }
 }
@@ -52,6 +55,16 @@ impl CommittedObserved {
             time: self.time.load(Ordering::Relaxed),
             sequence: self.sequence.load(Ordering::Relaxed),
         }
+    }
+
+    /// Up to when commits of this process have deleted what had expired, ms; 0 before the first.
+    pub fn live_from(&self) -> i64 {
+        self.live_from.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a commit has deleted what had expired before a time.
+    pub(super) fn set_live_from(&self, time: i64) {
+        self.live_from.store(time, Ordering::Relaxed);
     }
 
     /// Notes a commit.

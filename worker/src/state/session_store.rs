@@ -111,7 +111,7 @@ impl<'s> SessionStore<'s> {
         arena: &'r Bump,
     ) -> Result<ArenaVec<'r, SessionRow<'r>>, StateError> {
         let mut found = ArenaVec::new_in(arena);
-        let from = from.max(self.store.live_from());
+        let from = from.max(self.store.there_from());
         let to = to.min(self.store.observed().time);
         if from > to {
             return Ok(found);

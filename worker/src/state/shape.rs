@@ -164,12 +164,11 @@ impl Shape {
         }
     }
 
-    /// The rows that expired between two moments; `None`: none did. Whole segments only: a range
-    /// deletion per commit would cost more than the space it frees.
-    pub fn expired(self, before: Observed, now: Observed) -> Option<Expired> {
-        let bound = |observed| self.segment(self.live_from(observed));
-        let live = bound(now);
-        if live <= bound(before) {
+    /// The rows that expire when what is live begins later than before; `None`: none do. Whole segments
+    /// only: a range deletion per commit would cost more than the space it frees.
+    pub fn expired(self, before: i64, live_from: i64) -> Option<Expired> {
+        let live = self.segment(live_from);
+        if live <= self.segment(before) {
             return None;
         }
         let to = match self {
@@ -217,18 +216,17 @@ mod tests {
             retention_ms: 120_000,
         };
         assert_eq!(shape.live_from(at(120_000)), 1);
-        assert_eq!(shape.expired(Observed::NOTHING, at(179_998)), None);
-        let expired = shape
-            .expired(at(179_998), at(179_999))
-            .map(|range| range.to);
+        assert_eq!(shape.live_from(at(179_999)), 60_000);
+        assert_eq!(shape.expired(0, 59_999), None);
+        let expired = shape.expired(59_999, 60_000).map(|range| range.to);
         assert_eq!(expired, Some(1i64.to_be_bytes().to_vec()));
-        assert_eq!(shape.expired(at(179_999), at(200_000)), None);
+        assert_eq!(shape.expired(60_000, 119_999), None);
     }
 
     #[test]
     fn rows_for_ever_never_expire() {
         let shape = Shape::KeyValue { ordered: true };
-        assert_eq!(shape.expired(Observed::NOTHING, at(i64::MAX)), None);
         assert_eq!(shape.live_from(at(i64::MAX)), 0);
+        assert_eq!(shape.expired(0, i64::MAX), None);
     }
 }

@@ -44,6 +44,8 @@ pub struct Store {
     ordered: OrderedKeys,
     cache: RowCache,
     observed: Observed,
+    /// Rows from this time on are kept, however old.
+    kept_from: i64,
     versions: VersionLog,
 }
 
@@ -62,6 +64,7 @@ impl Store {
             ordered: OrderedKeys::default(),
             cache: RowCache::new(cache_bytes),
             observed,
+            kept_from: i64::MAX,
             versions: VersionLog::default(),
         }
     }
@@ -76,9 +79,19 @@ impl Store {
         self.observed
     }
 
-    /// The earliest time whose rows are seen.
+    /// The earliest time whose rows are found by key.
     pub fn live_from(&self) -> i64 {
         self.shape().live_from(self.observed)
+    }
+
+    /// The earliest time whose rows are there, found by time alone.
+    pub fn there_from(&self) -> i64 {
+        self.live_from().min(self.kept_from)
+    }
+
+    /// Keeps rows from a time on, however old they are: a look by time still has to find them.
+    pub fn keep_from(&mut self, time: i64) {
+        self.kept_from = time;
     }
 
     /// Takes a row's time into account; false if it is expired, and the row not to be written.
@@ -307,8 +320,8 @@ impl Store {
     }
 
     fn newly_expired(&self) -> Option<super::shape::Expired> {
-        self.shape()
-            .expired(self.committed.observed.get(), self.observed)
+        let before = self.committed.observed.live_from();
+        self.shape().expired(before, self.there_from())
     }
 
     /// After the commit: the overlay is the committed state now.
@@ -330,6 +343,7 @@ impl Store {
             self.cache.put(hash, key, row);
         }
         self.committed.observed.set(self.observed);
+        self.committed.observed.set_live_from(self.there_from());
         self.forget_writes();
     }
 

@@ -186,7 +186,7 @@ impl<'s> WindowStore<'s> {
         arena: &'r Bump,
     ) -> Result<ArenaVec<'r, WindowRow<'r>>, StateError> {
         let mut found = ArenaVec::new_in(arena);
-        let (from, to) = (from.max(self.store.live_from()), to.min(self.newest()));
+        let (from, to) = (from.max(self.store.there_from()), to.min(self.newest()));
         if from > to {
             return Ok(found);
         }

@@ -91,7 +91,8 @@ impl Bench {
     /// Nothing of an expired segment is left.
     fn check_expired(&self) {
         let observed = self.store.observed();
-        let Some(expired) = self.shape.expired(Observed::NOTHING, observed) else {
+        let live_from = self.shape.live_from(observed);
+        let Some(expired) = self.shape.expired(0, live_from) else {
             return;
         };
         let committed = &self.store.committed;
