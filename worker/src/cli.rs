@@ -56,7 +56,7 @@ enum LogFormat {
 #[derive(Subcommand)]
 enum Command {
     /// Run one StreamApp against Kafka, until SIGTERM or SIGINT.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Run all StreamApps of a folder in this process, without Kafka.
     Dev(dev::DevArgs),
     /// Check StreamApps and say what is wrong with them.
