@@ -8,6 +8,8 @@ use jiff::Timestamp;
 pub struct Claimant {
     /// `namespace/name`.
     pub name: String,
+    /// Its namespace: the same address may be another Kafka in another one.
+    pub namespace: String,
     /// Its uid: tells a StreamApp from one of the same name that was deleted.
     pub uid: String,
     /// When it was created.
@@ -25,7 +27,7 @@ pub struct Claimant {
 /// Who has the application id on this cluster instead of `own`; `None` where `own` may have it.
 ///
 /// A claim in a status counts, also that of one being deleted: its pods may still run. Where nobody
-/// has claimed yet, the oldest of those that name the same brokers goes first.
+/// has claimed yet, the oldest of those in one namespace that name the same brokers goes first.
 pub fn rival<'a>(own: &Claimant, cluster_id: &str, others: &'a [Claimant]) -> Option<&'a Claimant> {
     if own.cluster_id.as_deref() == Some(cluster_id) {
         return None;
@@ -40,6 +42,7 @@ pub fn rival<'a>(own: &Claimant, cluster_id: &str, others: &'a [Claimant]) -> Op
         others.find(|other| {
             let unclaimed = other.cluster_id.is_none() && !other.deleted;
             unclaimed
+                && other.namespace == own.namespace
                 && other.bootstrap_servers == own.bootstrap_servers
                 && (other.created, &other.uid) < (own.created, &own.uid)
         })
@@ -53,6 +56,7 @@ mod tests {
     fn claimant(uid: &str, created: i64, cluster: Option<&str>) -> Claimant {
         Claimant {
             name: format!("default/{uid}"),
+            namespace: "default".to_owned(),
             uid: uid.to_owned(),
             created: Timestamp::from_second(created).ok(),
             application_id: "loans".to_owned(),
@@ -89,6 +93,10 @@ mod tests {
         let mut far = claimant("a", 1, None);
         far.bootstrap_servers = "kafka-2:9092".to_owned();
         assert_eq!(rival(&own, "k", &[far]), None);
+        // `kafka:9092` is the Kafka of each namespace.
+        let mut neighbour = claimant("a", 1, None);
+        neighbour.namespace = "other".to_owned();
+        assert_eq!(rival(&own, "k", &[neighbour]), None);
     }
 
     #[test]

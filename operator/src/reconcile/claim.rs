@@ -49,6 +49,7 @@ pub(super) async fn claim(
 fn claimant(app: &StreamApp) -> Claimant {
     Claimant {
         name: format!("{}/{}", app.namespace().unwrap_or_default(), app.name_any()),
+        namespace: app.namespace().unwrap_or_default(),
         uid: app.uid().unwrap_or_default(),
         created: app.creation_timestamp().map(|time| time.0),
         application_id: app.application_id().to_owned(),
