@@ -164,6 +164,11 @@ fn prepare(space: &Space, folder: &Path, number: usize, point: &str, app: &str) 
             work_goes_on_without_operator(space)?;
             scale(2)
         }
+        // The ConfigMap of the earlier setting goes when no pod has it any more.
+        "after-prune" => {
+            let patch = json!({"spec": {"commitIntervalMs": 200}});
+            space.kubectl().patch(&object, &patch)
+        }
         "after-lower" => {
             scale(2)?;
             settle(space, folder, number)?;
