@@ -87,7 +87,7 @@ image_size() {
   local ctr=(ctr -a "$state/containerd.sock" -n k8s.io) folder
   folder=$(mktemp -d)
   "${ctr[@]}" images mount "$1" "$folder" >/dev/null || die "there is no image $1"
-  du -s --block-size=1 "$folder" | cut -f1
+  du -s --apparent-size --block-size=1 "$folder" | cut -f1
   umount "$folder"
   "${ctr[@]}" snapshots rm "$folder" >/dev/null 2>&1 || true
   rmdir "$folder"

@@ -61,8 +61,11 @@ const SHARED: &[(&str, Body)] = scenarios![
 ];
 
 /// Scenarios that need it for themselves.
-const ALONE: &[(&str, Body)] =
-    scenarios![scale::kubectl_scale_moves_tasks_without_loss_and_without_touching_pods_that_stay,];
+const ALONE: &[(&str, Body)] = scenarios![
+    scale::kubectl_scale_moves_tasks_without_loss_and_without_touching_pods_that_stay,
+    operator::workers_go_on_while_the_api_server_is_away,
+    operator::an_operator_that_dies_at_any_step_is_followed_by_one_that_goes_on,
+];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use millrace_kafka::{Cluster, Headers, OutRecord, ProducerOptions, partitioner};
-use millrace_tests::cluster::{Space, space};
+use millrace_kafka::{Headers, OutRecord, ProducerOptions, partitioner};
+use millrace_tests::cluster::Space;
 
 use crate::support::processed_to_the_end;
 
