@@ -18,6 +18,7 @@ mod hash;
 mod layout;
 mod mermaid;
 mod names;
+mod null_keys;
 mod old_values;
 mod subtopologies;
 mod topics;
@@ -69,6 +70,7 @@ fn assemble(app: &StreamApp, graph: build::Graph) -> Plan {
     };
     subtopologies::assign(&mut plan);
     old_values::mark(&mut plan);
+    null_keys::mark(&mut plan);
     plan.internal_topics = topics::internal_topics(&plan, &app.spec.errors, &graph.partitions);
     plan.hash = hash::hash(&plan);
     plan

@@ -23,6 +23,7 @@ mod member;
 mod restores;
 mod step_driver;
 mod temp_dir;
+mod turns;
 
 pub use capture::CapturedRecord;
 pub use clock::ManualClock;

@@ -3,6 +3,7 @@
 use millrace_crds::plan::Aggregation;
 use millrace_expr::{Bump, Value};
 
+use super::aggregation::initial;
 use super::{Context, NodeError, eval, processing};
 use crate::record::{Change, Datum, Record};
 use crate::state::Row;
@@ -25,11 +26,13 @@ impl ProcessorTopology {
             return Ok(());
         }
         let row = self.row(node, store, &record.key, context, arena)?;
-        let old = self.row_datum(node, store, row, arena)?;
-        let before = match old.value {
-            Value::Null => None,
-            value => Some(value),
+        let stored = self.row_datum(node, store, row, arena)?;
+        // The old value of a first aggregate is what it began with (KStreamAggregate).
+        let old = match stored.is_null() {
+            true => initial(node, aggregation, arena)?,
+            false => stored,
         };
+        let before = (!old.is_null()).then_some(old.value);
         let added = (record.key.value, record.value);
         let value = updated(node, aggregation, before, added, arena)?;
         let timestamp = row.map_or(record.timestamp, |row| row.timestamp.max(record.timestamp));

@@ -9,6 +9,7 @@ use millrace_kafka::{Guarantee, Headers, HeadersBuf, RecordView, TopicPartition}
 
 use super::capture::{Capture, CapturedRecord};
 use super::driver::{Rows, plan_of};
+use super::turns::Turns;
 use super::{DriverError, TempDir};
 use crate::error::EngineError;
 use crate::runtime::restore::StoreToRestore;
@@ -58,7 +59,7 @@ impl Default for StepOptions {
 ///
 /// Records on internal topics (and on topics that are both written and read) go on in the order of
 /// Kafka Streams' `TopologyTestDriver`: the topic whose first record has the lowest timestamp goes
-/// first; where equal, the one that has waited longest.
+/// first; where some are equal, the one that Java's priority queue happens to take.
 pub struct StepDriver {
     tasks: Vec<Task>,
     collector: Collector,
@@ -66,9 +67,9 @@ pub struct StepDriver {
     /// Task and input by topic.
     routes: HashMap<String, (usize, usize)>,
     /// Records on their way, by topic.
-    waiting: BTreeMap<String, Waiting>,
-    /// Number of the next turn.
-    turns: u64,
+    waiting: BTreeMap<String, VecDeque<CapturedRecord>>,
+    /// Topics with records on their way, by the time of their first.
+    turns: Turns,
     next_offset: i64,
     globals: GlobalTables,
     /// Global tables by topic.
@@ -81,21 +82,28 @@ pub struct StepDriver {
     state: TempDir,
 }
 
-/// Records of one topic that are on their way.
-#[derive(Default)]
-struct Waiting {
-    records: VecDeque<CapturedRecord>,
-    /// Since which turn the topic has waited.
-    since: u64,
-}
-
 impl StepDriver {
     /// Drives the only StreamApp of a YAML text.
     ///
     /// # Errors
     /// The StreamApp is refused, or the state directory cannot be made.
     pub fn new(yaml: &str, options: StepOptions) -> Result<Self, DriverError> {
+        Self::changed(yaml, options, |_| {})
+    }
+
+    /// As [`StepDriver::new`], with a plan that was changed before it is run: a mistake planted to see
+    /// whether tests find it.
+    ///
+    /// # Errors
+    /// As [`StepDriver::new`].
+    pub fn changed(
+        yaml: &str,
+        options: StepOptions,
+        change: impl FnOnce(&mut Plan),
+    ) -> Result<Self, DriverError> {
         let (config, plan, state) = plan_of(yaml)?;
+        let mut plan = Arc::unwrap_or_clone(plan);
+        change(&mut plan);
         let topics = OutTopics::new(&plan, &config.engine.dead_letter_topic);
         let limits = vec![
             TopicLimits {
@@ -107,20 +115,14 @@ impl StepDriver {
         let capture = Capture::default();
         let sink = Box::new(capture.clone());
         let collector = Collector::new(sink, Guarantee::AtLeastOnce, &topics, &limits)?;
-        // Every topic that a record names is there, with one partition.
-        let collector = collector.with_lookup(Box::new(|_| {
-            Ok(Some(TopicLimits {
-                partitions: 1,
-                record_bytes_max: PRODUCER_RECORD_BYTES_MAX,
-            }))
-        }));
+        let collector = collector.with_lookup(Box::new(any_topic));
         let mut driver = Self {
             tasks: Vec::new(),
             collector,
             capture,
             routes: HashMap::new(),
             waiting: BTreeMap::new(),
-            turns: 0,
+            turns: Turns::default(),
             next_offset: 0,
             globals: GlobalTables::new(&plan.global_tables, None),
             global_topics: plan
@@ -271,7 +273,8 @@ impl StepDriver {
         Ok(())
     }
 
-    /// The rows of a store, after a commit: timestamp and value by key.
+    /// The rows of a store that its readers see, after a commit: timestamp and value by the key that
+    /// the changelog has; of a versioned store the latest versions.
     ///
     /// # Errors
     /// State that cannot be read or written.
@@ -294,27 +297,23 @@ impl StepDriver {
     }
 
     fn enqueue(&mut self, record: CapturedRecord) {
-        self.turns += 1;
         let waiting = self.waiting.entry(record.topic.to_string()).or_default();
-        if waiting.records.is_empty() {
-            waiting.since = self.turns;
+        if waiting.is_empty() {
+            self.turns
+                .offer(record.timestamp, Arc::clone(&record.topic));
         }
-        waiting.records.push_back(record);
+        waiting.push_back(record);
     }
 
     /// The record whose turn it is.
     fn next(&mut self) -> Option<CapturedRecord> {
-        let ready = self.waiting.values_mut();
-        let next = ready
-            .filter_map(|waiting| {
-                let first = waiting.records.front()?.timestamp;
-                Some(((first, waiting.since), waiting))
-            })
-            .min_by_key(|(turn, _)| *turn);
-        let (_, waiting) = next?;
-        self.turns += 1;
-        waiting.since = self.turns;
-        waiting.records.pop_front()
+        let topic = self.turns.poll()?;
+        let waiting = self.waiting.get_mut(&*topic)?;
+        let record = waiting.pop_front()?;
+        if let Some(next) = waiting.front() {
+            self.turns.offer(next.timestamp, topic);
+        }
+        Some(record)
     }
 
     fn process_waiting(&mut self) -> Result<Vec<CapturedRecord>, DriverError> {
@@ -369,4 +368,12 @@ impl StepDriver {
         while task.process_one(&mut self.collector, self.now_ms)? {}
         Ok(())
     }
+}
+
+/// Every topic that a record names is there, with one partition.
+fn any_topic(_name: &str) -> millrace_kafka::Result<Option<TopicLimits>> {
+    Ok(Some(TopicLimits {
+        partitions: 1,
+        record_bytes_max: PRODUCER_RECORD_BYTES_MAX,
+    }))
 }

@@ -43,7 +43,7 @@ final class Aggregations {
     if (tables.containsKey(from)) {
       return ofTable(node, tables.get(from));
     }
-    KGroupedStream<Object, Object> grouped = grouped(node, streams.get(from));
+    KGroupedStream<Object, Object> grouped = grouped(node, streams.get(from), text(node, "name"));
     if (!node.hasNonNull("window")) {
       return plain(node, grouped);
     }
@@ -55,10 +55,12 @@ final class Aggregations {
     };
   }
 
-  private static KGroupedStream<Object, Object> grouped(JsonNode node, KStream<Object, Object> stream) {
+  /** Names are given so that the repartition topics of a cogroup differ. */
+  private static KGroupedStream<Object, Object> grouped(
+      JsonNode node, KStream<Object, Object> stream, String name) {
     return node.hasNonNull("groupBy")
-        ? stream.groupBy(Functions.key(node.get("groupBy")), Grouped.with(KEY, VALUE))
-        : stream.groupByKey(Grouped.with(KEY, VALUE));
+        ? stream.groupBy(Functions.key(node.get("groupBy")), Grouped.with(name, KEY, VALUE))
+        : stream.groupByKey(Grouped.with(name, KEY, VALUE));
   }
 
   private static KTable<Object, Object> plain(JsonNode node, KGroupedStream<Object, Object> grouped) {
@@ -110,7 +112,9 @@ final class Aggregations {
   KTable<Object, Object> cogroup(JsonNode node) {
     CogroupedKStream<Object, Object> cogrouped = null;
     for (JsonNode input : node.get("inputs")) {
-      KGroupedStream<Object, Object> grouped = grouped(input, streams.get(text(input, "from")));
+      String from = text(input, "from");
+      KGroupedStream<Object, Object> grouped =
+          grouped(input, streams.get(from), text(node, "name") + "-" + from);
       Aggregator<Object, Object, Object> adder = Functions.adder(input.get("with"));
       cogrouped = cogrouped == null ? grouped.cogroup(adder) : cogrouped.cogroup(grouped, adder);
     }

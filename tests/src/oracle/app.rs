@@ -1,0 +1,405 @@
+//! A case as a StreamApp: one named stream or table per node.
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value, json};
+
+use super::case::{Branch, Case, Cogrouped, Emit, JoinKind, Node, Op, Window};
+use super::function::{Aggregation, KeyFn, joiner};
+
+/// The StreamApp of a case, as JSON text (which is YAML).
+///
+/// # Errors
+/// The case asks for something the topology language cannot say.
+pub fn stream_app(case: &Case) -> anyhow::Result<String> {
+    let mut sections = Sections::default();
+    for node in &case.nodes {
+        sections
+            .add(case, node)
+            .with_context(|| format!("node {}", node.name))?;
+    }
+    let app = json!({
+        "apiVersion": "millrace.dev/v1alpha1",
+        "kind": "StreamApp",
+        "metadata": {"name": "case"},
+        "spec": {
+            "kafka": {"bootstrapServers": "none:9092"},
+            "defaults": {"key": "string", "value": "json"},
+            "topology": {
+                "streams": sections.streams,
+                "tables": sections.tables,
+                "globalTables": sections.globals,
+            },
+        },
+    });
+    Ok(app.to_string())
+}
+
+/// The topology's sections, by name.
+#[derive(Default)]
+struct Sections {
+    streams: Map<String, Value>,
+    tables: Map<String, Value>,
+    globals: Map<String, Value>,
+}
+
+impl Sections {
+    fn add(&mut self, case: &Case, node: &Node) -> anyhow::Result<()> {
+        let name = &node.name;
+        match &node.op {
+            Op::Stream { topics } => {
+                let source = match &topics[..] {
+                    [topic] => json!({"topic": topic}),
+                    topics => json!({"topics": topics}),
+                };
+                self.streams.insert(name.clone(), source);
+            }
+            Op::Table {
+                topic,
+                store,
+                versioned,
+            } => {
+                let mut table = json!({"topic": topic, "store": store});
+                if let Some(history) = versioned {
+                    table["versioned"] = json!({"retention": millis(*history)});
+                }
+                self.tables.insert(name.clone(), table);
+            }
+            Op::GlobalTable { topic, store } => {
+                let table = json!({"topic": topic, "store": store});
+                self.globals.insert(name.clone(), table);
+            }
+            Op::Merge { inputs } => {
+                self.streams.insert(name.clone(), json!({"merge": inputs}));
+            }
+            Op::To { from, topic, .. } => self.to(case, name, from, topic),
+            Op::Filter {
+                from,
+                predicate,
+                negate,
+                store,
+            } => {
+                let tag = if *negate { "filterNot" } else { "filter" };
+                let step = json!({tag: predicate.cel()});
+                self.either(case, name, from, vec![step], store.as_deref());
+            }
+            Op::MapValues { from, value, store } => {
+                let step = json!({"mapValues": value.cel()});
+                self.either(case, name, from, vec![step], store.as_deref());
+            }
+            op => {
+                let (from, steps) = match stateless(name, op) {
+                    Some((from, step)) => (from, vec![step]),
+                    None => stateful(case, name, op)?,
+                };
+                let derived = json!({"from": from, "steps": steps});
+                let section = match case.is_table(name) {
+                    true => &mut self.tables,
+                    false => &mut self.streams,
+                };
+                section.insert(name.clone(), derived);
+            }
+        }
+        Ok(())
+    }
+
+    fn to(&mut self, case: &Case, name: &str, from: &str, topic: &str) {
+        let steps = match case.is_table(from) {
+            true => vec![json!({"toStream": {}})],
+            false => Vec::new(),
+        };
+        let to = json!({"topic": topic, "key": "string", "value": "json"});
+        let stream = json!({"from": from, "steps": steps, "to": to});
+        self.streams.insert(name.to_owned(), stream);
+    }
+
+    /// Steps that streams and tables both have.
+    fn either(
+        &mut self,
+        case: &Case,
+        name: &str,
+        from: &str,
+        steps: Vec<Value>,
+        store: Option<&str>,
+    ) {
+        let mut derived = json!({"from": from, "steps": steps});
+        if !case.is_table(from) {
+            self.streams.insert(name.to_owned(), derived);
+            return;
+        }
+        if let Some(store) = store {
+            derived["store"] = json!(store);
+        }
+        self.tables.insert(name.to_owned(), derived);
+    }
+}
+
+/// Formats of keys and values everywhere in a case.
+fn serdes() -> Value {
+    json!({"key": "string", "value": "json"})
+}
+
+/// A duration.
+fn millis(ms: i64) -> String {
+    format!("{ms}ms")
+}
+
+/// Name of a node's repartition topic, where it needs one.
+fn topic_name(name: &str) -> String {
+    format!("{name}-by-key")
+}
+
+/// Where a stream comes from, and its step, of steps without state.
+fn stateless<'c>(name: &str, op: &'c Op) -> Option<(&'c str, Value)> {
+    Some(match op {
+        Op::Map { from, key, value } => {
+            let map = json!({"key": key.cel(), "value": value.cel()});
+            (from, json!({"map": map}))
+        }
+        Op::SelectKey { from, key } => (from, json!({"selectKey": key.cel()})),
+        Op::FlatMap { from, values, key } => {
+            let map = json!({"elements": values.cel(), "key": key.cel_of("element")});
+            (from, json!({"flatMap": map}))
+        }
+        Op::FlatMapValues { from, values } => (from, json!({"flatMapValues": values.cel()})),
+        Op::Peek { from } => (from, json!({"peek": {}})),
+        Op::ToStream { from } => (from, json!({"toStream": {}})),
+        Op::Repartition { from } => {
+            let repartition = json!({"name": topic_name(name), "serdes": serdes()});
+            (from, json!({"repartition": repartition}))
+        }
+        Op::Split {
+            from,
+            branches,
+            default,
+        } => {
+            let branches: Vec<Value> = branches.iter().map(branch).collect();
+            let mut split = json!({"branches": branches});
+            if let Some(default) = default {
+                split["default"] = json!(default);
+            }
+            (from, json!({"split": split}))
+        }
+        _ => return None,
+    })
+}
+
+fn branch(branch: &Branch) -> Value {
+    json!({"name": branch.name, "when": branch.predicate.cel()})
+}
+
+/// Where a flow comes from, and its steps, of steps with state.
+fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str, Vec<Value>)> {
+    Ok(match op {
+        Op::WindowKey { from } => {
+            let key = "key + \"@\" + string(window.start) + \"/\" + string(window.end)";
+            (
+                from,
+                vec![json!({"toStream": {}}), json!({"selectKey": key})],
+            )
+        }
+        Op::ToTable { from, store } => (
+            from,
+            vec![json!({"toTable": {"name": store, "serdes": serdes()}})],
+        ),
+        Op::Aggregate {
+            from,
+            group_by,
+            window,
+            emit,
+            with,
+            store,
+        } => {
+            let mut steps = vec![group(name, group_by.as_ref())];
+            steps.extend(window.map(|window| windowed_by(window, *emit)));
+            let session = matches!(window, Some(Window::Session { .. }));
+            steps.push(aggregation(with, store, case.is_table(from), session));
+            (from, steps)
+        }
+        Op::Cogroup {
+            inputs,
+            window,
+            store,
+        } => cogroup(name, inputs, *window, store)?,
+        Op::Suppress {
+            from,
+            limit,
+            records,
+        } => {
+            let mut suppress = json!({"name": format!("{name}-held"), "serdes": serdes()});
+            match limit {
+                None => suppress["untilWindowCloses"] = json!({}),
+                Some(limit) => suppress["untilTimeLimit"] = json!(millis(*limit)),
+            }
+            if let Some(records) = records {
+                suppress["maxRecords"] = json!(records);
+                suppress["whenFull"] = json!("emitEarly");
+            }
+            (from, vec![json!({"suppress": suppress})])
+        }
+        op => join(name, op)?,
+    })
+}
+
+/// The step that groups.
+fn group(name: &str, by: Option<&KeyFn>) -> Value {
+    let name = topic_name(name);
+    match by {
+        None => json!({"groupByKey": {"name": name, "serdes": serdes()}}),
+        Some(key) => json!({"groupBy": {"key": key.cel(), "name": name, "serdes": serdes()}}),
+    }
+}
+
+fn windowed_by(window: Window, emit: Option<Emit>) -> Value {
+    let (mut by, grace) = match window {
+        Window::Tumbling { size, grace } => (json!({"tumbling": {"size": millis(size)}}), grace),
+        Window::Hopping {
+            size,
+            advance,
+            grace,
+        } => {
+            let hopping = json!({"size": millis(size), "advance": millis(advance)});
+            (json!({"hopping": hopping}), grace)
+        }
+        Window::Sliding { size, grace } => {
+            (json!({"sliding": {"difference": millis(size)}}), grace)
+        }
+        Window::Session { gap, grace } => (json!({"session": {"gap": millis(gap)}}), grace),
+    };
+    by["grace"] = json!(millis(grace));
+    if emit == Some(Emit::Close) {
+        by["emit"] = json!("onWindowClose");
+    }
+    json!({"windowedBy": by})
+}
+
+/// The step that aggregates.
+fn aggregation(with: &Aggregation, store: &str, table: bool, session: bool) -> Value {
+    let mut step = match with {
+        Aggregation::Count => return json!({"count": {"name": store}}),
+        Aggregation::Reduce => json!({"name": store, "value": with.adder(), "serdes": serdes()}),
+        _ => json!({
+            "name": store,
+            "initial": with.initial(),
+            "value": with.adder(),
+            "serdes": serdes(),
+        }),
+    };
+    if table {
+        step["subtract"] = json!(with.subtractor());
+    }
+    if *with == Aggregation::Reduce {
+        return json!({"reduce": step});
+    }
+    if session {
+        step["merge"] = json!(with.merger());
+    }
+    json!({"aggregate": step})
+}
+
+fn cogroup<'c>(
+    name: &str,
+    inputs: &'c [Cogrouped],
+    window: Option<Window>,
+    store: &str,
+) -> anyhow::Result<(&'c str, Vec<Value>)> {
+    let Some((first, others)) = inputs.split_first() else {
+        bail!("a cogroup of nothing");
+    };
+    let with = others.iter().enumerate().map(|(number, other)| {
+        let mut with = json!({
+            "stream": other.from,
+            "value": other.with.adder(),
+            "name": format!("{}-{number}", topic_name(name)),
+        });
+        if let Some(key) = &other.group_by {
+            with["key"] = json!(key.cel());
+        }
+        with
+    });
+    let mut step = json!({
+        "name": store,
+        "initial": first.with.initial(),
+        "value": first.with.adder(),
+        "with": with.collect::<Vec<_>>(),
+        "serdes": serdes(),
+    });
+    if matches!(window, Some(Window::Session { .. })) {
+        step["merge"] = json!(first.with.merger());
+    }
+    let mut steps = vec![group(name, first.group_by.as_ref())];
+    steps.extend(window.map(|window| windowed_by(window, None)));
+    steps.push(json!({"cogroup": step}));
+    Ok((&first.from, steps))
+}
+
+fn join<'c>(name: &str, op: &'c Op) -> anyhow::Result<(&'c str, Vec<Value>)> {
+    let mut join = json!({"value": joiner(), "name": topic_name(name), "serdes": serdes()});
+    let (kind, left) = match op {
+        Op::StreamJoin {
+            kind,
+            left,
+            right,
+            before,
+            after,
+            grace,
+        } => {
+            join["stream"] = json!(right);
+            join["before"] = json!(millis(*before));
+            join["after"] = json!(millis(*after));
+            join["grace"] = json!(millis(*grace));
+            (kind, left)
+        }
+        Op::StreamTableJoin {
+            kind,
+            left,
+            table,
+            grace,
+        } => {
+            join["table"] = json!(table);
+            if let Some(grace) = grace {
+                join["grace"] = json!(millis(*grace));
+            }
+            (kind, left)
+        }
+        Op::GlobalJoin {
+            kind,
+            left,
+            table,
+            key,
+        } => {
+            join = json!({"globalTable": table, "value": joiner(), "lookup": key.cel()});
+            (kind, left)
+        }
+        Op::TableJoin {
+            kind,
+            left,
+            right,
+            store,
+        } => {
+            join = json!({"table": right, "value": joiner(), "serdes": serdes()});
+            if let Some(store) = store {
+                join["store"] = json!(store);
+            }
+            (kind, left)
+        }
+        Op::ForeignKeyJoin {
+            kind,
+            left,
+            right,
+            key,
+            store,
+        } => {
+            join["table"] = json!(right);
+            join["foreignKey"] = json!(key.cel());
+            join["store"] = json!(store);
+            (kind, left)
+        }
+        op => bail!("not in the topology language: {op:?}"),
+    };
+    let tag = match kind {
+        JoinKind::Inner => "join",
+        JoinKind::Left => "leftJoin",
+        JoinKind::Outer => "outerJoin",
+    };
+    Ok((left, vec![json!({tag: join})]))
+}

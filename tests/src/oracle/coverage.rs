@@ -1,0 +1,190 @@
+//! How often each operator was in a case.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+
+use super::case::{Case, Emit, JoinKind, Op, Window};
+
+/// Counts of cases by what is in them.
+#[derive(Debug, Default)]
+pub struct Coverage {
+    cases: usize,
+    steps: usize,
+    with: BTreeMap<String, usize>,
+    stateful_twice: usize,
+}
+
+impl Coverage {
+    /// Counts a case in.
+    pub fn add(&mut self, case: &Case) {
+        self.cases += 1;
+        self.steps += case.steps.len();
+        let tags: BTreeSet<String> = case
+            .nodes
+            .iter()
+            .flat_map(|node| tags(case, &node.op))
+            .collect();
+        for tag in tags {
+            *self.with.entry(tag).or_default() += 1;
+        }
+        let stateful = case.nodes.iter().filter(|node| is_stateful(&node.op));
+        self.stateful_twice += usize::from(stateful.count() >= 2);
+    }
+
+    /// Share of cases with at least two stateful steps, in percent.
+    pub fn stateful_twice_percent(&self) -> f64 {
+        percent(self.stateful_twice, self.cases)
+    }
+
+    /// Share of cases with each operator, in percent.
+    pub fn shares(&self) -> impl Iterator<Item = (&str, f64)> {
+        let cases = self.cases;
+        self.with
+            .iter()
+            .map(move |(tag, &count)| (tag.as_str(), percent(count, cases)))
+    }
+
+    /// As a table for people.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        table.set_header(["operator", "cases", "%"]);
+        for (tag, share) in self.shares() {
+            let count = self.with.get(tag).copied().unwrap_or_default();
+            table.add_row([tag.to_owned(), count.to_string(), format!("{share:.1}")]);
+        }
+        let share = self.stateful_twice_percent();
+        table.add_row([
+            "two stateful or more".to_owned(),
+            self.stateful_twice.to_string(),
+            format!("{share:.1}"),
+        ]);
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        format!("{table}\n{} cases, {} input steps", self.cases, self.steps)
+    }
+}
+
+fn percent(count: usize, of: usize) -> f64 {
+    100.0 * count as f64 / of.max(1) as f64
+}
+
+fn is_stateful(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::ToTable { .. }
+            | Op::Aggregate { .. }
+            | Op::Cogroup { .. }
+            | Op::Suppress { .. }
+            | Op::StreamJoin { .. }
+            | Op::StreamTableJoin { .. }
+            | Op::GlobalJoin { .. }
+            | Op::TableJoin { .. }
+            | Op::ForeignKeyJoin { .. }
+    )
+}
+
+fn join(name: &str, kind: JoinKind) -> String {
+    let kind = match kind {
+        JoinKind::Inner => "inner",
+        JoinKind::Left => "left",
+        JoinKind::Outer => "outer",
+    };
+    format!("{name} {kind}")
+}
+
+fn windows(name: &str, window: Option<Window>) -> String {
+    let window = match window {
+        None => return name.to_owned(),
+        Some(Window::Tumbling { .. }) => "tumbling",
+        Some(Window::Hopping { .. }) => "hopping",
+        Some(Window::Sliding { .. }) => "sliding",
+        Some(Window::Session { .. }) => "session",
+    };
+    format!("{name} {window}")
+}
+
+/// What a node counts as.
+fn tags(case: &Case, op: &Op) -> Vec<String> {
+    let of = |from: &str, name: &str| {
+        if case.is_table(from) {
+            format!("table {name}")
+        } else {
+            name.to_owned()
+        }
+    };
+    let one = |tag: &str| vec![tag.to_owned()];
+    match op {
+        Op::Stream { topics } if topics.len() > 1 => one("stream of several topics"),
+        Op::Stream { .. } => one("stream"),
+        Op::Table {
+            versioned: Some(_), ..
+        } => one("versioned table"),
+        Op::Table { .. } => one("table"),
+        Op::GlobalTable { .. } => one("globalTable"),
+        Op::Filter { from, negate, .. } => {
+            vec![of(from, if *negate { "filterNot" } else { "filter" })]
+        }
+        Op::MapValues { from, .. } => vec![of(from, "mapValues")],
+        Op::Map { .. } => one("map"),
+        Op::SelectKey { .. } => one("selectKey"),
+        Op::FlatMap { .. } => one("flatMap"),
+        Op::FlatMapValues { .. } => one("flatMapValues"),
+        Op::Peek { .. } => one("peek"),
+        Op::Merge { .. } => one("merge"),
+        Op::Split { .. } => one("split"),
+        Op::Repartition { .. } => one("repartition"),
+        Op::ToTable { .. } => one("toTable"),
+        Op::ToStream { .. } => one("toStream"),
+        Op::WindowKey { .. } => one("toStream of windows"),
+        Op::To {
+            windowed: Some(_), ..
+        } => one("to with windowed keys"),
+        Op::To { .. } => one("to"),
+        Op::Aggregate {
+            from,
+            window,
+            emit,
+            group_by,
+            ..
+        } => {
+            let mut tags = vec![windows(&of(from, "aggregate"), *window)];
+            if *emit == Some(Emit::Close) {
+                tags.push("emit on window close".to_owned());
+            }
+            tags.push(of(
+                from,
+                if group_by.is_some() {
+                    "groupBy"
+                } else {
+                    "groupByKey"
+                },
+            ));
+            tags
+        }
+        Op::Cogroup { window, .. } => vec![windows("cogroup", *window)],
+        Op::Suppress { limit: None, .. } => one("suppress until window closes"),
+        Op::Suppress { .. } => one("suppress until time limit"),
+        Op::StreamJoin {
+            kind, left, right, ..
+        } => {
+            let mut tags = vec![join("stream-stream join", *kind)];
+            if left == right {
+                tags.push("self-join".to_owned());
+            }
+            tags
+        }
+        Op::StreamTableJoin {
+            kind,
+            grace: Some(_),
+            ..
+        } => vec![join("stream-table join with grace", *kind)],
+        Op::StreamTableJoin { kind, .. } => vec![join("stream-table join", *kind)],
+        Op::GlobalJoin { kind, .. } => vec![join("stream-globalTable join", *kind)],
+        Op::TableJoin { kind, .. } => vec![join("table-table join", *kind)],
+        Op::ForeignKeyJoin { kind, .. } => vec![join("foreign-key join", *kind)],
+    }
+}

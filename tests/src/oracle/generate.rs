@@ -1,0 +1,220 @@
+//! Cases at random: the same case for the same seed and number, on every machine.
+
+mod functions;
+mod input;
+mod joins;
+mod operators;
+mod windows;
+
+use super::case::{Case, Node, Op, StoreKind, StoreRows, Window, WindowedKey};
+use super::random::Random;
+
+/// Nodes between sources and sinks, at least and at most.
+const OPERATORS: (i64, i64) = (2, 7);
+/// Sizes of the unit of time of a case, ms: with the larger ones stores get several segments.
+const UNITS_MS: [i64; 3] = [1, 1_000, 20_000];
+
+/// Builds one case.
+struct Generator {
+    random: Random,
+    nodes: Vec<Node>,
+    stores: Vec<StoreRows>,
+    streams: Vec<String>,
+    tables: Vec<TableFlow>,
+    /// Names of global tables.
+    globals: Vec<String>,
+    /// Unit of windows and of the steps between timestamps, ms.
+    unit: i64,
+}
+
+/// A table so far.
+#[derive(Clone, Debug)]
+struct TableFlow {
+    name: String,
+    /// Windows of its keys.
+    windowed: Option<WindowedKey>,
+    /// Whether its rows are in a store, so that others can join it.
+    stored: bool,
+    /// History of a versioned table, ms.
+    versioned: Option<i64>,
+    /// Whether its windows close at some time, so that results can be held back until then.
+    closes: bool,
+}
+
+/// The case with a number, of a seed.
+pub fn case(seed: u64, number: u64) -> Case {
+    let mut random = Random::new(seed, number);
+    let unit = *random.pick(&UNITS_MS).unwrap_or(&1);
+    let mut generator = Generator {
+        random,
+        nodes: Vec::new(),
+        stores: Vec::new(),
+        streams: Vec::new(),
+        tables: Vec::new(),
+        globals: Vec::new(),
+        unit,
+    };
+    generator.sources();
+    for _ in 0..generator.random.between(OPERATORS.0, OPERATORS.1) {
+        generator.operator();
+    }
+    generator.sinks();
+    generator.finish(number)
+}
+
+impl Generator {
+    /// Adds a node and returns its name. Names sort in the order of the nodes.
+    fn add(&mut self, op: Op) -> String {
+        let name = format!("n{:02}", self.nodes.len());
+        self.nodes.push(Node {
+            name: name.clone(),
+            op,
+        });
+        name
+    }
+
+    /// The name of a store for the next node, whose rows are compared.
+    fn store(&mut self, kind: StoreKind, long: bool) -> String {
+        let name = format!("s{:02}", self.nodes.len());
+        self.stores.push(StoreRows {
+            name: name.clone(),
+            kind,
+            long,
+            size: None,
+        });
+        name
+    }
+
+    fn stream(&mut self, op: Op) {
+        let name = self.add(op);
+        self.streams.push(name);
+    }
+
+    /// Adds a table whose keys have windows, kept in a store.
+    fn windowed_table(&mut self, op: Op, window: Window, closes: bool) {
+        let name = self.add(op);
+        let windowed = match window {
+            Window::Session { .. } => WindowedKey::Session,
+            _ => WindowedKey::Time,
+        };
+        self.tables.push(TableFlow {
+            name,
+            windowed: Some(windowed),
+            stored: true,
+            versioned: None,
+            closes,
+        });
+    }
+
+    /// Adds a table that is kept in a store, without windows.
+    fn stored_table(&mut self, op: Op) {
+        let name = self.add(op);
+        self.tables.push(TableFlow {
+            name,
+            windowed: None,
+            stored: true,
+            versioned: None,
+            closes: false,
+        });
+    }
+
+    /// A stream; the newest is as likely as all others together, so that chains get long.
+    fn any_stream(&mut self) -> String {
+        let newest = self.random.percent(50);
+        let last = self.streams.last().filter(|_| newest);
+        last.or_else(|| self.random.pick(&self.streams))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// A table of which this is true.
+    fn table_where(&mut self, fits: impl Fn(&TableFlow) -> bool) -> Option<TableFlow> {
+        let fitting: Vec<TableFlow> = self.tables.iter().filter(|t| fits(t)).cloned().collect();
+        let newest = self.random.percent(50);
+        let last = fitting.last().filter(|_| newest);
+        last.or_else(|| self.random.pick(&fitting)).cloned()
+    }
+
+    fn sources(&mut self) {
+        for _ in 0..self.random.between(1, 2) {
+            let mut topics = vec![format!("in{}", self.nodes.len())];
+            if self.random.percent(10) {
+                topics.push(format!("also{}", self.nodes.len()));
+            }
+            self.stream(Op::Stream { topics });
+        }
+        for _ in 0..self.random.between(0, 2) {
+            self.source_table();
+        }
+        if self.random.percent(20) {
+            let topic = format!("global{}", self.nodes.len());
+            let store = format!("s{:02}", self.nodes.len());
+            let name = self.add(Op::GlobalTable { topic, store });
+            self.globals.push(name);
+        }
+    }
+
+    fn source_table(&mut self) {
+        let topic = format!("table{}", self.nodes.len());
+        let history = self.random.between(5, 60) * self.unit;
+        let versioned = self.random.percent(25).then_some(history);
+        let kind = match versioned {
+            Some(_) => StoreKind::Versioned,
+            None => StoreKind::KeyValue,
+        };
+        let store = self.store(kind, false);
+        self.stored_table(Op::Table {
+            topic,
+            store,
+            versioned,
+        });
+        if let Some(table) = self.tables.last_mut() {
+            table.versioned = versioned;
+        }
+    }
+
+    /// Writes every flow that nobody takes from to a topic, and now and then another one.
+    fn sinks(&mut self) {
+        let taken: Vec<String> = self
+            .nodes
+            .iter()
+            .flat_map(|node| node.op.inputs())
+            .map(str::to_owned)
+            .collect();
+        let flows: Vec<(String, Option<WindowedKey>)> = self
+            .streams
+            .iter()
+            .map(|name| (name.clone(), None))
+            .chain(self.tables.iter().map(|t| (t.name.clone(), t.windowed)))
+            .collect();
+        for (from, windowed) in flows {
+            if taken.contains(&from) && !self.random.percent(15) {
+                continue;
+            }
+            let topic = format!("out-{from}");
+            self.add(Op::To {
+                from,
+                topic,
+                windowed,
+            });
+        }
+    }
+
+    fn finish(mut self, number: u64) -> Case {
+        let steps = self.input();
+        let commit_every = match self.random.percent(70) {
+            true => 1,
+            false => usize::try_from(self.random.between(2, 9)).unwrap_or(2),
+        };
+        Case {
+            id: number,
+            now: 1_000_000,
+            rocksdb: self.random.percent(5),
+            commit_every,
+            nodes: self.nodes,
+            steps,
+            stores: self.stores,
+            keys: input::all_keys(),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Operators at random, each where there is something to apply it to.
+
+use super::{Generator, TableFlow};
+use crate::oracle::case::{Branch, Op, StoreKind};
+use crate::oracle::function::Aggregation;
+
+/// Adds one operator; false where the flows so far have nothing to apply it to.
+type Add = fn(&mut Generator) -> bool;
+
+/// What is added, and how often beside the others.
+const OPERATORS: &[(u64, Add)] = &[
+    (5, Generator::filter),
+    (4, Generator::map_values),
+    (3, Generator::map),
+    (3, Generator::select_key),
+    (2, Generator::peek),
+    (3, Generator::flat_map),
+    (3, Generator::flat_map_values),
+    (3, Generator::repartition),
+    (3, Generator::merge),
+    (3, Generator::split),
+    (3, Generator::to_table),
+    (3, Generator::to_stream),
+    (3, Generator::table_filter),
+    (3, Generator::table_map_values),
+    (6, Generator::aggregate),
+    (6, Generator::table_aggregate),
+    (12, Generator::windowed_aggregate),
+    (5, Generator::cogroup),
+    (5, Generator::suppress),
+    (4, Generator::window_key),
+    (10, Generator::stream_join),
+    (8, Generator::stream_table_join),
+    (5, Generator::grace_join),
+    (8, Generator::global_join),
+    (9, Generator::table_join),
+    (7, Generator::foreign_key_join),
+];
+
+impl Generator {
+    pub(super) fn operator(&mut self) {
+        let total: u64 = OPERATORS.iter().map(|(weight, _)| weight).sum();
+        // An operator that has nothing to work on leaves its turn to another.
+        for _ in 0..OPERATORS.len() {
+            let mut turn = self.random.below(total);
+            for (weight, add) in OPERATORS {
+                if turn < *weight {
+                    if add(self) {
+                        return;
+                    }
+                    break;
+                }
+                turn -= weight;
+            }
+        }
+    }
+
+    fn filter(&mut self) -> bool {
+        let op = Op::Filter {
+            from: self.any_stream(),
+            predicate: self.predicate(),
+            negate: self.random.percent(40),
+            store: None,
+        };
+        self.stream(op);
+        true
+    }
+
+    fn map_values(&mut self) -> bool {
+        let op = Op::MapValues {
+            from: self.any_stream(),
+            value: self.value_fn(),
+            store: None,
+        };
+        self.stream(op);
+        true
+    }
+
+    fn map(&mut self) -> bool {
+        let op = Op::Map {
+            from: self.any_stream(),
+            key: self.key_fn(),
+            value: self.value_fn(),
+        };
+        self.stream(op);
+        true
+    }
+
+    fn select_key(&mut self) -> bool {
+        let op = Op::SelectKey {
+            from: self.any_stream(),
+            key: self.key_fn(),
+        };
+        self.stream(op);
+        true
+    }
+
+    fn peek(&mut self) -> bool {
+        let op = Op::Peek {
+            from: self.any_stream(),
+        };
+        self.stream(op);
+        true
+    }
+
+    fn flat_map(&mut self) -> bool {
+        let op = Op::FlatMap {
+            from: self.any_stream(),
+            values: self.list_fn(),
+            key: self.key_fn(),
+        };
+        self.stream(op);
+        true
+    }
+
+    fn flat_map_values(&mut self) -> bool {
+        let op = Op::FlatMapValues {
+            from: self.any_stream(),
+            values: self.list_fn(),
+        };
+        self.stream(op);
+        true
+    }
+
+    fn repartition(&mut self) -> bool {
+        let op = Op::Repartition {
+            from: self.any_stream(),
+        };
+        self.stream(op);
+        true
+    }
+
+    fn merge(&mut self) -> bool {
+        if self.streams.len() < 2 {
+            return false;
+        }
+        let mut inputs = vec![self.any_stream()];
+        let others: Vec<String> = self
+            .streams
+            .iter()
+            .filter(|name| !inputs.contains(name))
+            .cloned()
+            .collect();
+        inputs.extend(self.random.pick(&others).cloned());
+        self.stream(Op::Merge { inputs });
+        true
+    }
+
+    fn split(&mut self) -> bool {
+        let from = self.any_stream();
+        let number = self.nodes.len();
+        let branches: Vec<Branch> = (0..self.random.between(1, 3))
+            .map(|branch| Branch {
+                name: format!("n{number:02}-{branch}"),
+                predicate: self.predicate(),
+            })
+            .collect();
+        let default = self
+            .random
+            .percent(60)
+            .then(|| format!("n{number:02}-else"));
+        let mut names: Vec<String> = branches.iter().map(|branch| branch.name.clone()).collect();
+        names.extend(default.clone());
+        self.add(Op::Split {
+            from,
+            branches,
+            default,
+        });
+        self.streams.extend(names);
+        true
+    }
+
+    fn to_table(&mut self) -> bool {
+        let from = self.any_stream();
+        let store = self.store(StoreKind::KeyValue, false);
+        self.stored_table(Op::ToTable { from, store });
+        true
+    }
+
+    fn to_stream(&mut self) -> bool {
+        let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
+            return false;
+        };
+        self.stream(Op::ToStream { from: table.name });
+        true
+    }
+
+    fn table_filter(&mut self) -> bool {
+        let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
+            return false;
+        };
+        let store = self.maybe_store();
+        let op = Op::Filter {
+            from: table.name.clone(),
+            predicate: self.predicate(),
+            negate: self.random.percent(40),
+            store,
+        };
+        self.derived_table(table, op);
+        true
+    }
+
+    fn table_map_values(&mut self) -> bool {
+        let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
+            return false;
+        };
+        let store = self.maybe_store();
+        let op = Op::MapValues {
+            from: table.name.clone(),
+            value: self.value_fn(),
+            store,
+        };
+        self.derived_table(table, op);
+        true
+    }
+
+    /// A store of its own for a derived table, in half of the cases.
+    fn maybe_store(&mut self) -> Option<String> {
+        self.random
+            .percent(50)
+            .then(|| self.store(StoreKind::KeyValue, false))
+    }
+
+    /// A table whose values alone are not those of the one it is derived from.
+    fn derived_table(&mut self, from: TableFlow, op: Op) {
+        let stored = matches!(
+            &op,
+            Op::Filter { store: Some(_), .. } | Op::MapValues { store: Some(_), .. }
+        );
+        let name = self.add(op);
+        self.tables.push(TableFlow {
+            name,
+            stored,
+            versioned: None,
+            ..from
+        });
+    }
+
+    fn aggregate(&mut self) -> bool {
+        let from = self.any_stream();
+        let with = self.aggregation();
+        let group_by = self.random.percent(40).then(|| self.key_fn());
+        let store = self.store(StoreKind::KeyValue, with == Aggregation::Count);
+        self.stored_table(Op::Aggregate {
+            from,
+            group_by,
+            window: None,
+            emit: None,
+            with,
+            store,
+        });
+        true
+    }
+
+    /// Of a table: its rows move between groups.
+    fn table_aggregate(&mut self) -> bool {
+        let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
+            return false;
+        };
+        let with = self.aggregation();
+        let group_by = Some(self.key_fn());
+        let store = self.store(StoreKind::KeyValue, with == Aggregation::Count);
+        self.stored_table(Op::Aggregate {
+            from: table.name,
+            group_by,
+            window: None,
+            emit: None,
+            with,
+            store,
+        });
+        true
+    }
+}

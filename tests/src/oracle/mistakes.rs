@@ -1,0 +1,156 @@
+//! Mistakes, to see that the comparison finds them: each changes a plan in a way that a careless
+//! engine or planner might, and nothing else is changed.
+
+use millrace_crds::plan::{NodeKind, Plan, StoreKind, SuppressUntil, Windows};
+
+/// A mistake.
+pub struct Mistake {
+    /// What is wrong.
+    pub name: &'static str,
+    /// Makes it.
+    pub plant: fn(&mut Plan),
+}
+
+/// Every mistake that is planted.
+pub const MISTAKES: &[Mistake] = &[
+    Mistake {
+        name: "windows take records one millisecond too long",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::WindowedAggregate { grace_ms, .. } = kind {
+                    *grace_ms += 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "old values are not sent",
+        plant: |plan| {
+            for node in &mut plan.nodes {
+                node.sends_old = false;
+            }
+        },
+    },
+    Mistake {
+        name: "a table's filter loses tombstones",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::Filter { table, .. } = kind {
+                    *table = false;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "the end of a join window is not part of it",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::StreamStreamJoin { after_ms, .. } = kind {
+                    *after_ms -= 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a left join with a table drops what has no match",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::StreamTableJoin { left, .. } = kind {
+                    *left = false;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "sessions that touch do not merge",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::WindowedAggregate {
+                    windows: Windows::Session { gap_ms },
+                    ..
+                } = kind
+                {
+                    *gap_ms -= 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a hopping window ends a millisecond early",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::WindowedAggregate {
+                    windows: Windows::Time { size_ms, .. },
+                    ..
+                } = kind
+                {
+                    *size_ms -= 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "null keys are lost on the way to another partition",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::RepartitionSink { drop_null_keys, .. } = kind {
+                    *drop_null_keys = true;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a join window closes a millisecond late",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::StreamStreamJoin { grace_ms, .. } = kind {
+                    *grace_ms += 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a held back change goes a millisecond late",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::Suppress {
+                    until:
+                        SuppressUntil::TimeLimit { limit_ms: limit }
+                        | SuppressUntil::WindowCloses { grace_ms: limit },
+                    ..
+                } = kind
+                {
+                    *limit += 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a versioned table forgets its versions",
+        plant: |plan| {
+            for store in &mut plan.stores {
+                if let StoreKind::Versioned { .. } = store.kind {
+                    store.kind = StoreKind::KeyValue;
+                }
+            }
+        },
+    },
+    Mistake {
+        name: "rows leave a group, and are not taken out of it",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::TableAggregate { add, subtract, .. } = kind
+                    && let millrace_crds::plan::Aggregation::Aggregate { update, .. } = add
+                {
+                    *subtract = Some(update.clone());
+                }
+            });
+        },
+    },
+];
+
+fn each(plan: &mut Plan, change: impl Fn(&mut NodeKind)) {
+    for node in &mut plan.nodes {
+        change(&mut node.kind);
+    }
+}
