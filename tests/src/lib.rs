@@ -6,5 +6,6 @@ pub mod cluster;
 pub mod contract;
 pub mod ledger;
 pub mod load;
+pub mod oracle;
 pub mod topic;
 pub mod worker;
