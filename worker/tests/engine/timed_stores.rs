@@ -463,7 +463,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(30))]
+    #![proptest_config(config(12))]
 
     #[test]
     fn windows_on_disk_are_those_of_a_list(operations in operations()) {
@@ -480,7 +480,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn windows_in_memory_are_those_of_a_list(operations in operations()) {

@@ -122,7 +122,7 @@ fn a_record_is_in_every_hopping_window_that_covers_it() {
 #[test]
 fn sessions_within_the_gap_become_one_and_the_old_ones_are_deleted() {
     // KStreamSessionWindowAggregate.
-    let mut steps = Steps::new(&counted("session: {gap: 5ms}"));
+    let mut steps = Steps::new(&counted("session: {gap: 5ms}, grace: 10ms"));
     steps.check(&[
         ("a:1@0", &["a[0,0]:1@0"]),
         ("a:1@3", &["a[0,0]:null@0", "a[0,3]:2@3"]),
@@ -141,7 +141,7 @@ fn sessions_within_the_gap_become_one_and_the_old_ones_are_deleted() {
 #[test]
 fn merged_sessions_are_merged_by_the_step_s_own_rule() {
     let mut steps = Steps::new(&windowed(
-        "        - windowedBy: {session: {gap: 5ms}}\n        - aggregate: {name: sums, initial: \
+        "        - windowedBy: {session: {gap: 5ms}, grace: 10ms}\n        - aggregate: {name: sums, initial: \
          '0', value: aggregate + value, merge: left + right}",
     ));
     steps.check(&[
@@ -225,7 +225,11 @@ fn streams_join_within_the_window_in_either_order() {
         ("left", "k:3@3", &["k:[3,2]@5"]),
         ("left", "k:4@15", &["k:[4,2]@15"]),
         ("left", "k:5@16", &[]),
-        ("right", "k:6@6", &["k:[3,6]@6", "k:[4,6]@15", "k:[5,6]@16"]),
+        (
+            "right",
+            "k:6@6",
+            &["k:[1,6]@6", "k:[3,6]@6", "k:[4,6]@15", "k:[5,6]@16"],
+        ),
         ("right", "other:6@6", &[]),
         ("right", "k:null@6", &[]),
         ("left", "null:1@6", &[]),
