@@ -25,6 +25,8 @@ mod scale;
 mod support;
 #[path = "e2e/tls.rs"]
 mod tls;
+#[path = "e2e/wrong.rs"]
+mod wrong;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,7 @@ const SHARED: &[(&str, Body)] = scenarios![
     lifecycle::a_rollout_to_a_bad_image_heals_when_the_spec_is_mended,
     lifecycle::a_suspended_application_has_no_pods_and_goes_on_where_it_stopped,
     lifecycle::a_deleted_application_leaves_what_its_policy_says,
+    wrong::wrong_resources_get_clear_answers_and_stop_no_other,
 ];
 
 /// Scenarios that need it for themselves.

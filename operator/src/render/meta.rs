@@ -10,9 +10,9 @@ use millrace_crds::StreamApp;
 /// Label of all objects of an application: the StreamApp's name.
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// Label of all objects of all applications: what they are.
-pub const NAME_LABEL: &str = "app.kubernetes.io/name";
+pub(super) const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// Label of all objects that this operator writes.
-pub const MANAGED_LABEL: &str = "app.kubernetes.io/managed-by";
+pub(super) const MANAGED_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`NAME_LABEL`].
 const WORKER: &str = "millrace-worker";
 /// Value of [`MANAGED_LABEL`], and name of the operator's own pods.
