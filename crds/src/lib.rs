@@ -24,6 +24,7 @@ mod duration;
 mod path;
 mod problem;
 mod rules;
+mod schema;
 mod suggest;
 
 pub use definition::definition;
@@ -31,4 +32,5 @@ pub use duration::parse_duration;
 pub use plan::plan;
 pub use problem::{Location, MAX_PROBLEMS, Problem};
 pub use read::read;
+pub use schema::schema;
 pub use stream_app::{StreamApp, StreamAppSpec, StreamAppStatus};

@@ -5,6 +5,7 @@ mod dev;
 mod input;
 mod kafka_files;
 mod run;
+mod schema;
 mod service;
 
 use std::io::IsTerminal;
@@ -63,6 +64,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the subtopologies, stores and topics of StreamApps.
     Describe(check::DescribeArgs),
+    /// Print the JSON Schema of StreamApp files, for editors.
+    Schema,
 }
 
 /// Runs the command.
@@ -76,6 +79,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
         Command::Dev(args) => dev::dev(&args),
         Command::Check(args) => check::check(&args),
         Command::Describe(args) => check::describe(&args),
+        Command::Schema => schema::schema(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

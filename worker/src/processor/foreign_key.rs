@@ -47,6 +47,40 @@ impl Instruction {
     }
 }
 
+/// A change of a left row: what it refers to.
+struct Changed<'k> {
+    /// There is no row any more.
+    deleted: bool,
+    /// There was one before.
+    was_there: bool,
+    /// The foreign key now.
+    new: Option<&'k [u8]>,
+    /// The foreign key before.
+    old: Option<&'k [u8]>,
+}
+
+/// What one right side is told.
+type Told<'k> = Option<(Option<&'k [u8]>, Instruction)>;
+
+impl<'k> Changed<'k> {
+    /// What the right sides are told, in order.
+    fn instructions(&self, left: bool) -> [Told<'k>; 2] {
+        let Self { new, old, .. } = *self;
+        let moved = old.is_some() && old != new;
+        let forget = moved.then_some((old, Instruction::Delete));
+        if left {
+            // Every change of a left row gives a result, also one that refers to nothing.
+            let there = !self.deleted || self.was_there;
+            return [forget, there.then_some((new, Instruction::Answer))];
+        }
+        match (self.deleted, new) {
+            (false, Some(_)) if moved => [forget, Some((new, Instruction::Answer))],
+            (false, Some(_)) => [None, Some((new, Instruction::AnswerIfThere))],
+            (false, None) | (true, _) => [old.map(|_| (old, Instruction::DeleteAndAnswer)), None],
+        }
+    }
+}
+
 /// The hash of a value's bytes; that of no value is [`NO_HASH`].
 fn hash(value: Option<&[u8]>) -> [u8; 16] {
     let Some(value) = value else { return NO_HASH };
@@ -144,34 +178,20 @@ impl ProcessorTopology {
             };
             self.forward(node, &told, context, arena)
         };
-        let moved = old.is_some() && old != new;
-        if *left {
-            if record.value.is_null() && record.old().is_null() {
-                return Ok(());
-            }
-            if moved {
-                forward(old, Instruction::Delete)?;
-            }
-            // Every change of a left row gives a result, also one that refers to nothing.
-            return forward(new, Instruction::Answer);
+        let changed = Changed {
+            deleted: record.value.is_null(),
+            was_there: !record.old().is_null(),
+            new,
+            old,
+        };
+        for (key, instruction) in changed.instructions(*left).into_iter().flatten() {
+            forward(key, instruction)?;
         }
-        match (record.value.is_null(), new, old) {
-            (false, Some(_), Some(_)) if moved => {
-                forward(old, Instruction::Delete)?;
-                forward(new, Instruction::Answer)
-            }
-            (false, Some(_), _) => forward(new, Instruction::AnswerIfThere),
-            (false, None, old) => {
-                // A row that refers to nothing joins nothing.
-                if old.is_some() {
-                    forward(old, Instruction::DeleteAndAnswer)?;
-                }
-                context.dropped.records += 1;
-                Ok(())
-            }
-            (true, _, Some(_)) => forward(old, Instruction::DeleteAndAnswer),
-            (true, _, None) => Ok(()),
+        if !*left && !changed.deleted && new.is_none() {
+            // A row that refers to nothing joins nothing.
+            context.dropped.records += 1;
         }
+        Ok(())
     }
 
     /// Keeps or forgets a subscription, and answers it with the right table's row

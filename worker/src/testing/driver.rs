@@ -1,7 +1,7 @@
 //! [`TopologyDriver`]: an application on the embedded log, driven step by step.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::config::WorkerConfig;
 use crate::error::EngineError;
 use crate::runtime::global::{GlobalOptions, GlobalReader};
 use crate::runtime::thread::ThreadContext;
+use crate::state::flush::FlushBound;
 use crate::state::{Row, StateDirectory, StateError, StateMemory};
 use crate::status::TaskSnapshot;
 use crate::topics::{self, InternalTopics, Looked, TopicsWanted, external_topics};
@@ -119,22 +120,8 @@ impl TopologyDriver {
             Looked::Missing(what) => return Err(EngineError::Topics(what).into()),
         };
         let memory = StateMemory::new(Some(MEMORY_LIMIT_BYTES));
-        let clock_of: Arc<dyn Clock> = Arc::new(clock.clone());
-        let global = if plan.global_tables.is_empty() {
-            None
-        } else {
-            Some(GlobalReader::open(GlobalOptions {
-                plan: Arc::clone(&plan),
-                cluster: Arc::new(cluster.clone()),
-                clock: Arc::clone(&clock_of),
-                directory: StateDirectory::open(
-                    &state.path().join("global"),
-                    &plan.application_id,
-                )?,
-                memory: memory.clone(),
-                flush: engine.flush,
-            })?)
-        };
+        let memory_of = (&memory, engine.flush);
+        let global = open_globals(&plan, &cluster, &clock, state.path(), memory_of)?;
         let context = ThreadContext {
             config: engine,
             plan: Arc::clone(&plan),
@@ -146,7 +133,7 @@ impl TopologyDriver {
                 .map(|global| global.tables().clone())
                 .unwrap_or_default(),
             cluster: Arc::new(cluster.clone()),
-            clock: clock_of,
+            clock: Arc::new(clock.clone()),
             budget: Arc::new(MemoryBudget::new(None)),
         };
         let members = BTreeMap::new();
@@ -432,4 +419,26 @@ fn spec(name: &str, options: &DriverOptions) -> TopicSpec {
         replication_factor: -1,
         configs: options.topic_configs.get(name).cloned().unwrap_or_default(),
     }
+}
+
+/// The reader of a plan's global tables, if it has any.
+fn open_globals(
+    plan: &Arc<Plan>,
+    cluster: &EmbeddedCluster,
+    clock: &ManualClock,
+    state: &Path,
+    (memory, flush): (&StateMemory, FlushBound),
+) -> Result<Option<GlobalReader>, DriverError> {
+    if plan.global_tables.is_empty() {
+        return Ok(None);
+    }
+    let reader = GlobalReader::open(GlobalOptions {
+        plan: Arc::clone(plan),
+        cluster: Arc::new(cluster.clone()),
+        clock: Arc::new(clock.clone()),
+        directory: StateDirectory::open(&state.join("global"), &plan.application_id)?,
+        memory: memory.clone(),
+        flush,
+    })?;
+    Ok(Some(reader))
 }

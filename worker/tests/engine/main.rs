@@ -4,13 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod examples;
 mod faults;
+mod flat_steps;
 mod joins;
+mod kafka_streams;
 mod poison;
 mod restores;
 mod steps;
 mod store;
 mod support;
+mod table_aggregates;
+mod table_joins;
 mod tasks;
 mod timed_stores;
 mod windows;

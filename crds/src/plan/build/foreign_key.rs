@@ -10,7 +10,7 @@ use millrace_expr::Type;
 use super::{At, Builder};
 use crate::plan::build::store::NewStore;
 use crate::plan::flow::{Flow, FlowKind, Format};
-use crate::plan::graph::{JoinKind, NodeId, NodeKind, SerdeKind, SourceOptions, TopicRef};
+use crate::plan::graph::{JoinKind, NodeId, NodeKind, SerdeKind, SourceOptions, StoreId, TopicRef};
 use crate::topology::Join;
 
 impl<'a> Builder<'a, '_> {
@@ -31,10 +31,6 @@ impl<'a> Builder<'a, '_> {
         let table = self.joined_store(at, join)?;
         let right_name = join.table.as_deref()?;
         let right_node = self.input(&at.path.key("table"), right_name)?.node;
-        let Some(name) = &join.name else {
-            let message = "a join by foreign key has topics and a store, without a name";
-            return self.refuse(&at.path, message, "add `name`");
-        };
         let left = kind == JoinKind::Left;
         let (kept, right) = (&self.graph.stores[own.0], &self.graph.stores[table.0]);
         let (primary, value_format) = (kept.key, kept.value);
@@ -46,13 +42,7 @@ impl<'a> Builder<'a, '_> {
         let scope = flow.join_scope(right_format.value_type());
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
         let ty = value.result_type().clone();
-        let name_path = at.path.key("name");
-        let subscription = self.repartition_topic(&format!("{name}-subscription"), &name_path)?;
-        let response = self.repartition_topic(&format!("{name}-response"), &name_path)?;
-        let bytes = (SerdeKind::Bytes, SerdeKind::Bytes);
-        let store_name = format!("{name}-subscriptions");
-        let subscriptions = self.store(NewStore::new(&store_name, &name_path, bytes))?;
-
+        let (subscriptions, topics) = self.foreign_names(at, join)?;
         let send = NodeKind::ForeignKeySend {
             foreign_key,
             foreign,
@@ -60,27 +50,17 @@ impl<'a> Builder<'a, '_> {
             value: value_format,
             left,
         };
-        let send = self.node(&at.part_name("send"), &at.path, Some(flow.node), send);
-        self.foreign_sink(at, "subscription-sink", &[send], (&subscription, false));
-        let source = self.foreign_source(at, "subscription-source", subscription);
         let receive = NodeKind::ForeignKeyReceive {
             subscriptions,
             table,
         };
-        let receive = self.node(&at.part_name("receive"), &at.path, Some(source), receive);
         let changed = NodeKind::ForeignKeyChanged {
             subscriptions,
             key: foreign,
             value: right_format,
         };
-        let changed = self.node(
-            &at.part_name("changed"),
-            &at.path,
-            Some(right_node),
-            changed,
-        );
-        self.foreign_sink(at, "response-sink", &[receive, changed], (&response, true));
-        let source = self.foreign_source(at, "response-source", response);
+        let parents = (flow.node, right_node);
+        let source = self.foreign_nodes(at, parents, (send, receive, changed), topics);
         let answer = NodeKind::ForeignKeyAnswer {
             store: own,
             key: primary,
@@ -104,6 +84,47 @@ impl<'a> Builder<'a, '_> {
             *table = false;
         }
         Some(flow)
+    }
+
+    /// The store of the subscriptions, and the topics of subscriptions and answers.
+    fn foreign_names(
+        &mut self,
+        at: &At<'_>,
+        join: &Join,
+    ) -> Option<(StoreId, (TopicRef, TopicRef))> {
+        let Some(name) = &join.name else {
+            let message = "a join by foreign key has topics and a store, without a name";
+            return self.refuse(&at.path, message, "add `name`");
+        };
+        let path = at.path.key("name");
+        let subscription = self.repartition_topic(&format!("{name}-subscription"), &path)?;
+        let response = self.repartition_topic(&format!("{name}-response"), &path)?;
+        let bytes = (SerdeKind::Bytes, SerdeKind::Bytes);
+        let store = self.store(NewStore::new(
+            &format!("{name}-subscriptions"),
+            &path,
+            bytes,
+        ))?;
+        Some((store, (subscription, response)))
+    }
+
+    /// The way of a subscription to the right side, and of the answers back; returns the source of the
+    /// answers.
+    fn foreign_nodes(
+        &mut self,
+        at: &At<'_>,
+        (left, right): (NodeId, NodeId),
+        (send, receive, changed): (NodeKind, NodeKind, NodeKind),
+        (subscription, response): (TopicRef, TopicRef),
+    ) -> NodeId {
+        let send = self.node(&at.part_name("send"), &at.path, Some(left), send);
+        self.foreign_sink(at, "subscription-sink", &[send], (&subscription, false));
+        let source = self.foreign_source(at, "subscription-source", subscription);
+        let receive = self.node(&at.part_name("receive"), &at.path, Some(source), receive);
+        let changed = self.node(&at.part_name("changed"), &at.path, Some(right), changed);
+        let answering = [receive, changed];
+        self.foreign_sink(at, "response-sink", &answering, (&response, true));
+        self.foreign_source(at, "response-source", response)
     }
 
     fn foreign_sink(

@@ -6,7 +6,7 @@ use super::repartition::NewTopic;
 use super::store::NewStore;
 use super::{At, Builder, Choice, Part};
 use crate::plan::flow::{Flow, FlowKind, writes};
-use crate::plan::graph::{JoinKind, NodeKind, SerdeKind, Side, StoreKind};
+use crate::plan::graph::{JoinKind, NodeKind, SerdeKind, Side, StoreId, StoreKind};
 use crate::topology::Join;
 
 /// The windows of a join.
@@ -26,6 +26,13 @@ impl JoinWindows {
             retain_duplicates: true,
         }
     }
+}
+
+/// The stores of a join.
+struct JoinStores {
+    this: StoreId,
+    other: StoreId,
+    unmatched: Option<StoreId>,
 }
 
 impl<'a> Builder<'a, '_> {
@@ -60,37 +67,13 @@ impl<'a> Builder<'a, '_> {
         let scope = left.join_scope(right.value.ty.clone());
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
         let ty = value.result_type().clone();
-        let (this, other) = match kind {
-            JoinKind::Inner => ("this-join", "other-join"),
-            JoinKind::Left => ("this-join", "outer-other-join"),
-            JoinKind::Outer => ("outer-this-join", "outer-other-join"),
-        };
-        let path = at.path.key("name");
-        let store = |builder: &mut Self, part: &str, formats, kind| {
-            builder.store(NewStore {
-                kind,
-                in_memory: join.in_memory,
-                ..NewStore::new(&format!("{name}-{part}-store"), &path, formats)
-            })
-        };
-        let windowed = windows.store_kind();
-        let this = store(self, this, (key, left_value), windowed)?;
-        let other = store(self, other, (key, right_value), windowed)?;
-        let bytes = (SerdeKind::Bytes, SerdeKind::Bytes);
-        let unmatched = match kind {
-            JoinKind::Inner => None,
-            JoinKind::Left => Some("left-shared-join"),
-            JoinKind::Outer => Some("outer-shared-join"),
-        };
-        let unmatched = match unmatched {
-            None => None,
-            Some(part) => Some(store(self, part, bytes, StoreKind::KeyValue)?),
-        };
+        let formats = (key, left_value, right_value);
+        let stores = self.join_stores(at, join, kind, windows, formats)?;
         let node = |side, own, other| NodeKind::StreamStreamJoin {
             side,
             own,
             other,
-            unmatched,
+            unmatched: stores.unmatched,
             kind,
             before_ms: windows.before_ms,
             after_ms: windows.after_ms,
@@ -98,8 +81,16 @@ impl<'a> Builder<'a, '_> {
             value: value.clone(),
         };
         let nodes = [
-            ("left", left.node, node(Side::Left, this, other)),
-            ("right", right.node, node(Side::Right, other, this)),
+            (
+                "left",
+                left.node,
+                node(Side::Left, stores.this, stores.other),
+            ),
+            (
+                "right",
+                right.node,
+                node(Side::Right, stores.other, stores.this),
+            ),
         ];
         let nodes = nodes.map(|(side, parent, kind)| {
             self.node(&at.part_name(side), &at.path, Some(parent), kind)
@@ -112,6 +103,44 @@ impl<'a> Builder<'a, '_> {
             node: merge,
             value: left.value.retyped(ty),
             ..left
+        })
+    }
+
+    /// The stores of both sides' records, and of those that wait for a match.
+    fn join_stores(
+        &mut self,
+        at: &At<'_>,
+        join: &Join,
+        kind: JoinKind,
+        windows: JoinWindows,
+        (key, left, right): (SerdeKind, SerdeKind, SerdeKind),
+    ) -> Option<JoinStores> {
+        let (this, other, unmatched) = match kind {
+            JoinKind::Inner => ("this-join", "other-join", None),
+            JoinKind::Left => ("this-join", "outer-other-join", Some("left-shared-join")),
+            JoinKind::Outer => {
+                let shared = Some("outer-shared-join");
+                ("outer-this-join", "outer-other-join", shared)
+            }
+        };
+        let path = at.path.key("name");
+        let name = join.name.as_deref()?;
+        let store = |builder: &mut Self, part: &str, formats, kind| {
+            builder.store(NewStore {
+                kind,
+                in_memory: join.in_memory,
+                ..NewStore::new(&format!("{name}-{part}-store"), &path, formats)
+            })
+        };
+        let windowed = windows.store_kind();
+        let bytes = (SerdeKind::Bytes, SerdeKind::Bytes);
+        Some(JoinStores {
+            this: store(self, this, (key, left), windowed)?,
+            other: store(self, other, (key, right), windowed)?,
+            unmatched: match unmatched {
+                None => None,
+                Some(part) => Some(store(self, part, bytes, StoreKind::KeyValue)?),
+            },
         })
     }
 

@@ -8,7 +8,6 @@ use crate::plan::graph::{
 };
 
 pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
-    let store = |id: &crate::plan::StoreId| plan.store(*id).name.as_str();
     match kind {
         NodeKind::StreamSource { .. }
         | NodeKind::TableSource { .. }
@@ -30,6 +29,13 @@ pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
         | NodeKind::ForeignKeyReceive { .. }
         | NodeKind::ForeignKeyChanged { .. }
         | NodeKind::ForeignKeyAnswer { .. } => describe_join(plan, kind),
+        _ => describe_table(plan, kind),
+    }
+}
+
+fn describe_table(plan: &Plan, kind: &NodeKind) -> String {
+    let store = |id: &crate::plan::StoreId| plan.store(*id).name.as_str();
+    match kind {
         NodeKind::Aggregate {
             store: id,
             aggregation,
@@ -90,6 +96,7 @@ pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
             let stores: Vec<&str> = stores.iter().map(store).collect();
             format!("process by {processor} with stores [{}]", stores.join(", "))
         }
+        _ => String::new(),
     }
 }
 
@@ -196,6 +203,13 @@ fn describe_join(plan: &Plan, kind: &NodeKind) -> String {
                 one_line(value)
             )
         }
+        _ => describe_foreign_key(plan, kind),
+    }
+}
+
+fn describe_foreign_key(plan: &Plan, kind: &NodeKind) -> String {
+    let store = |id: &crate::plan::StoreId| plan.store(*id).name.as_str();
+    match kind {
         NodeKind::ForeignKeySend { foreign_key, .. } => {
             format!("subscribe to the foreign key {}", one_line(foreign_key))
         }
