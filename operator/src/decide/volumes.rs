@@ -34,15 +34,6 @@ pub(super) fn plan(
     let Some(set) = wanted.iter_mut().find(is_set) else {
         return;
     };
-    if observed.app.spec.suspend {
-        // Its pods come back, and want their state.
-        let policy = set
-            .data
-            .pointer_mut("/spec/persistentVolumeClaimRetentionPolicy/whenScaled");
-        if let Some(policy) = policy {
-            *policy = Value::from("Retain");
-        }
-    }
     let key = (Kind::StatefulSet, set.name_any());
     let Some(live) = observed.live.objects.get(&key) else {
         return;

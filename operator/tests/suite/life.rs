@@ -46,14 +46,14 @@ async fn an_invalid_spec_names_the_field_and_leaves_the_pods() {
     let template = world.set()["spec"]["template"].clone();
     world.patch(
         "loans",
-        &json!({"topology": {"streams": {"counted": {"from": "nowhere"}}}}),
+        &json!({"topology": {"tables": {"counted": {"from": "nowhere"}}}}),
     );
     world.settle("loans").await;
     let refused = ("False".to_owned(), "InvalidSpec".to_owned());
     assert_eq!(world.condition("loans", "TopologyAccepted"), refused);
     let message = world.message("loans", "TopologyAccepted");
     assert!(
-        message.contains("spec.topology.streams.counted.from"),
+        message.contains("spec.topology.tables.counted.from"),
         "{message}"
     );
     assert_eq!(world.set()["spec"]["template"], template);
@@ -69,12 +69,11 @@ async fn a_compatible_topology_with_other_tasks_stops_all_pods_before_the_first_
         .iter()
         .map(|p| p["metadata"]["uid"].clone())
         .collect();
-    let second = json!({"topic": "requests", "key": "string", "value": "json",
-        "steps": [{"groupByKey": {}}, {"count": {"name": "more"}}], "to": {"topic": "results"}});
-    world.patch(
-        "loans",
-        &json!({"topology": {"streams": {"again": second}}}),
-    );
+    let second = json!({
+        "from": "requests", "steps": [{"groupByKey": {}}, {"count": {"name": "more"}}],
+        "to": {"topic": "results"},
+    });
+    world.patch("loans", &json!({"topology": {"tables": {"again": second}}}));
     let old = world.set()["spec"]["template"].clone();
     let mut stopped = false;
     for _ in 0..20 {
@@ -106,12 +105,9 @@ async fn an_expression_is_rolled_out_without_stopping_all() {
     world.patch("loans", &json!({"replicas": 2}));
     world.settle("loans").await;
     let maps = world.api.paths("/configmaps/loans-");
-    let steps =
-        json!([{"filter": "value != null"}, {"groupByKey": {}}, {"count": {"name": "counts"}}]);
-    world.patch(
-        "loans",
-        &json!({"topology": {"streams": {"counted": {"steps": steps}}}}),
-    );
+    let steps = json!([{"mapValues": r#"{"n": value}"#}]);
+    let edit = json!({"topology": {"streams": {"mapped": {"steps": steps}}}});
+    world.patch("loans", &edit);
     for _ in 0..20 {
         world.look("loans").await.unwrap();
         world.follow();
@@ -220,10 +216,10 @@ async fn what_somebody_changes_or_deletes_is_put_back() {
         &path("statefulsets", "loans"),
         &json!({"spec": {"replicas": 7}}),
     );
-    world.api.remove(&path("services", "loans"));
+    world.api.remove(&path("services", "loans-workers"));
     world.settle("loans").await;
     assert_eq!(world.set()["spec"]["replicas"], 1);
-    assert!(world.api.get(&path("services", "loans")).is_some());
+    assert!(world.api.get(&path("services", "loans-workers")).is_some());
 }
 
 #[tokio::test]

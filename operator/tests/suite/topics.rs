@@ -94,10 +94,10 @@ async fn a_source_that_grew_without_state_gets_more_tasks() {
     world.topic("requests", 3);
     world.topic("results", 3);
     let mut spec = app();
-    spec["topology"]["streams"] = json!({
-        "copies": {"topic": "requests", "key": "string", "value": "json",
-            "to": {"topic": "results"}},
-    });
+    spec["topology"] = json!({"streams": {
+        "requests": {"topic": "requests", "key": "string", "value": "json"},
+        "copies": {"from": "requests", "to": {"topic": "results"}},
+    }});
     world.apply("loans", &spec);
     world.settle("loans").await;
     world.log_admin().create_partitions("requests", 5).unwrap();

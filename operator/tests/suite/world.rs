@@ -368,8 +368,11 @@ pub(crate) fn app() -> Value {
         "topology": {
             "streams": {
                 "requests": {"topic": "requests", "key": "string", "value": "json"},
+                "mapped": {"from": "requests", "steps": [{"mapValues": "value"}]},
+            },
+            "tables": {
                 "counted": {
-                    "from": "requests",
+                    "from": "mapped",
                     "steps": [{"groupByKey": {}}, {"count": {"name": "counts"}}],
                     "to": {"topic": "results"},
                 },
