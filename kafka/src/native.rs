@@ -22,6 +22,7 @@ mod client;
 mod conf;
 mod consumer;
 mod error;
+mod log_limit;
 mod member;
 mod message;
 mod partitions;

@@ -57,8 +57,9 @@ pub(crate) struct Reader {
 struct Partition {
     name: TopicPartition,
     slot: u32,
-    /// Nothing before this offset is delivered.
-    start: i64,
+    /// Nothing before this offset is delivered: where reading starts, then after the last record.
+    /// After a change of leader librdkafka has fetched records twice more than once in its history.
+    next: i64,
     paused: bool,
     queue: Queue,
     signal: Arc<Signal>,
@@ -130,7 +131,7 @@ impl Reader {
                 break;
             }
             let at = (self.turn + turn) % count;
-            let partition = &self.partitions[at];
+            let partition = &mut self.partitions[at];
             if partition.paused || !partition.signal.is_raised() {
                 continue;
             }
@@ -141,7 +142,8 @@ impl Reader {
             }
             for message in self.batch.drain(..) {
                 match message.error_code() {
-                    None if message.offset() >= partition.start => {
+                    None if message.offset() >= partition.next => {
+                        partition.next = message.offset() + 1;
                         let record = message.record(&mut self.headers);
                         on_event(SourceEvent::Record {
                             slot: partition.slot,
@@ -319,7 +321,7 @@ impl RecordSource for Reader {
             added.push(Partition {
                 name: new.partition.clone(),
                 slot: new.slot,
-                start: start.max(0),
+                next: start.max(0),
                 paused: false,
                 queue,
                 signal,

@@ -4,16 +4,20 @@ use std::any::Any;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::NonNull;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as sys;
 
 use super::conf::{Conf, ERRSTR_LEN};
 use super::error::{Code, NativeError, text};
+use super::log_limit::{LogLimit, Verdict};
 
 /// How long a dropped client is waited for. librdkafka may block while it ends its threads (a name
 /// look-up, a TLS handshake); past this limit the destroying thread is left to itself.
 const DESTROY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Callbacks for log lines get no pointer of ours, so the counts of all clients are in one place.
+static LOG_LIMIT: LogLimit = LogLimit::new();
 
 /// What a client can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +123,7 @@ impl Drop for Handle {
                         sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE,
                     );
                 }
+                LOG_LIMIT.forget(self.0.addr().get());
             }
         }
 
@@ -168,11 +173,21 @@ unsafe extern "C" fn on_log(
             CStr::from_ptr(line).to_string_lossy(),
         )
     };
+    let held_back = match LOG_LIMIT.decide(rk.addr(), &facility, &line, Instant::now()) {
+        Verdict::HoldBack => {
+            tracing::debug!(target: "librdkafka", %client, %facility, "{line}");
+            return;
+        }
+        Verdict::Tell(held_back) => held_back,
+    };
     match level {
         // A property of producers given to a consumer (the user's properties go to both): no news.
         _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", %client, "{line}"),
         0..=2 => tracing::error!(target: "librdkafka", %client, %facility, "{line}"),
         // A lost connection is an error to librdkafka, and it connects again by itself.
+        3..=4 if held_back > 0 => {
+            tracing::warn!(target: "librdkafka", %client, %facility, held_back, "{line}");
+        }
         3..=4 => tracing::warn!(target: "librdkafka", %client, %facility, "{line}"),
         5..=6 => tracing::info!(target: "librdkafka", %client, %facility, "{line}"),
         _ => tracing::debug!(target: "librdkafka", %client, %facility, "{line}"),
