@@ -474,6 +474,11 @@ fn java(flags: &[&str], class: &str) -> Result<Command> {
     java.args(flags)
         .arg("-XX:+UseG1GC")
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+        // The only trace of a transaction whose end the broker has dropped.
+        .arg(concat!(
+            "-Dorg.slf4j.simpleLogger.log.",
+            "kafka.coordinator.transaction.TransactionMarkerChannelManager=info"
+        ))
         .arg("-cp")
         .arg(format!("{}/*", jars()?.display()))
         .arg(class);

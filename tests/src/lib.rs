@@ -7,5 +7,6 @@ pub mod contract;
 pub mod ledger;
 pub mod load;
 pub mod oracle;
+pub mod settling;
 pub mod topic;
 pub mod worker;
