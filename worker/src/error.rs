@@ -2,7 +2,7 @@
 
 use millrace_kafka::ErrorKind;
 
-use crate::state::StateError;
+use crate::state::{StateError, StateErrorKind};
 
 /// An error that a single record cannot be blamed for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -70,6 +70,24 @@ pub enum EngineError {
         /// The panic's message.
         message: String,
     },
+    /// Another worker takes part in the group in this one's place.
+    #[error(
+        "another worker with ordinal {ordinal} of application {application} is running: this one lost \
+         its place in the group {times} times within {seconds} s. Give each worker its own \
+         `--ordinal`; the last loss: {last}"
+    )]
+    OrdinalTaken {
+        /// Application id.
+        application: String,
+        /// The ordinal of both.
+        ordinal: u32,
+        /// Losses of the membership.
+        times: usize,
+        /// The time in which they came, in seconds.
+        seconds: u64,
+        /// The last error.
+        last: Box<EngineError>,
+    },
     /// The same trouble came back too often in a row.
     #[error("gave up after {attempts} attempts without a commit; the last: {last}")]
     GaveUp {
@@ -89,6 +107,8 @@ pub enum Outcome {
     Corrupted,
     /// Nothing happened: try again.
     Retry,
+    /// A task's rows are not what was written: rebuilt from its changelog, once an hour.
+    Rebuild,
     /// The thread ends.
     Fatal,
 }
@@ -108,6 +128,7 @@ impl EngineError {
                 | ErrorKind::Config
                 | ErrorKind::Fatal => Outcome::Fatal,
             },
+            Self::State(error) if error.kind == StateErrorKind::Corrupt => Outcome::Rebuild,
             Self::State(_)
             | Self::PoisonRecord { .. }
             | Self::OffsetsLost { .. }
@@ -115,6 +136,7 @@ impl EngineError {
             | Self::BufferFull { .. }
             | Self::Thread(_)
             | Self::Panicked { .. }
+            | Self::OrdinalTaken { .. }
             | Self::GaveUp { .. } => Outcome::Fatal,
         }
     }
@@ -124,10 +146,10 @@ impl EngineError {
         match self {
             Self::Log(error) => error.kind.reason(),
             Self::State(error) => match error.kind {
-                crate::state::StateErrorKind::Locked => "StateLocked",
-                crate::state::StateErrorKind::DiskFull => "DiskFull",
-                crate::state::StateErrorKind::Corrupt => "StateCorrupt",
-                crate::state::StateErrorKind::Other => "StateFailed",
+                StateErrorKind::Locked => "StateLocked",
+                StateErrorKind::DiskFull => "DiskFull",
+                StateErrorKind::Corrupt => "StateCorrupt",
+                StateErrorKind::Other => "StateFailed",
             },
             Self::PoisonRecord { .. } => "PoisonRecord",
             Self::OffsetsLost { .. } => "OffsetsLost",
@@ -135,6 +157,7 @@ impl EngineError {
             Self::BufferFull { .. } => "BufferFull",
             Self::Thread(_) => "ThreadFailed",
             Self::Panicked { .. } => "Panicked",
+            Self::OrdinalTaken { .. } => "OrdinalTaken",
             Self::GaveUp { .. } => "GaveUp",
         }
     }

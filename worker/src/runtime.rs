@@ -9,11 +9,13 @@
 mod catching;
 pub mod commit;
 pub mod ending;
+mod fencings;
 pub mod global;
 pub mod global_thread;
 pub mod housekeeping;
 pub mod membership;
 mod patience;
+mod rebuild;
 pub mod restore;
 pub mod restore_thread;
 pub mod restorer;

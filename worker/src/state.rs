@@ -12,6 +12,7 @@
 
 pub mod checkpoint;
 pub mod committed;
+mod condemned;
 pub mod db;
 pub mod directory;
 pub mod flush;
@@ -32,6 +33,7 @@ pub mod window_store;
 
 pub use checkpoint::Checkpoint;
 pub use committed::{Committed, CommittedStore, MemoryRows};
+pub(crate) use condemned::condemn_database;
 pub use db::TaskDb;
 pub use directory::{ApplicationLock, StateDirectory};
 pub use global::GlobalTables;

@@ -48,6 +48,8 @@ pub struct InputSnapshot {
     pub caught_up: bool,
     /// Records fetched and not processed.
     pub buffered: usize,
+    /// Keys found on a partition that is not theirs, where that matters (see `task::placement`).
+    pub misplaced: u64,
 }
 
 /// A task, as of the last snapshot.
@@ -136,13 +138,16 @@ impl ThreadStatus {
         for running in tasks.running() {
             let task = &running.task;
             let inputs = task.group.inputs().iter().zip(task.committed_positions());
-            let inputs = inputs.map(|(input, &committed)| InputSnapshot {
-                committed,
-                partition: input.partition.clone(),
-                position: input.position(),
-                caught_up: input.caught_up(),
-                buffered: input.buffered(),
-            });
+            let inputs = inputs
+                .enumerate()
+                .map(|(place, (input, &committed))| InputSnapshot {
+                    misplaced: task.misplaced(place),
+                    committed,
+                    partition: input.partition.clone(),
+                    position: input.position(),
+                    caught_up: input.caught_up(),
+                    buffered: input.buffered(),
+                });
             snapshots.push(TaskSnapshot {
                 id: task.id,
                 state: TaskState::Running,

@@ -9,7 +9,9 @@
 //! The first two states live in the runtime (`runtime::tasks`): a [`Task`] is a running one.
 
 pub mod collector;
+mod dead_letter;
 pub mod partition_group;
+pub(crate) mod placement;
 pub mod record_queue;
 mod times;
 
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use millrace_crds::plan::{InvalidTime, TaskId};
 use millrace_expr::Bump;
-use millrace_kafka::{CommittedOffset, Headers, HeadersBuf, RecordView, TopicPartition};
+use millrace_kafka::{CommittedOffset, Headers, RecordView, TopicPartition};
 
 use crate::change;
 use crate::config::{ErrorPolicies, Policy};
@@ -29,7 +31,9 @@ use crate::state::flush::{FlushBound, FlushDue};
 use crate::state::{Checkpoint, Committed, CommittedStore, GlobalTables, Store, TaskDb};
 use crate::topology::{Format, ProcessorTopology, Source};
 use collector::Collector;
+use dead_letter::Cause;
 use partition_group::{PartitionGroup, UNKNOWN_TIME};
+use placement::Placement;
 pub use times::decode_time;
 
 /// Offsets that do not move are committed again after this time. To the broker the group subscribes
@@ -37,8 +41,6 @@ pub use times::decode_time;
 /// `offsets.retention.minutes`, also while the group lives (KIP-211): an input without records for a
 /// week would begin anew over existing state.
 const OFFSETS_REFRESH: Duration = Duration::from_secs(3600);
-/// Longest error text in a dead letter's headers, in bytes.
-const ERROR_TEXT_BYTES_MAX: usize = 2_000;
 
 /// What a task needs beside its topology and inputs.
 pub struct TaskState {
@@ -72,6 +74,8 @@ pub struct Task {
     pub group: PartitionGroup,
     /// Source (place in the topology) of each input.
     sources: Vec<usize>,
+    /// By input: `None` where it does not matter on which partition a key is.
+    placements: Vec<Option<Placement>>,
     stores: Vec<Store>,
     globals: GlobalTables,
     /// What nodes remember, by place.
@@ -123,6 +127,7 @@ impl Task {
             id,
             topology,
             group,
+            placements: vec![None; sources.len()],
             sources,
             stores,
             globals: GlobalTables::default(),
@@ -162,6 +167,19 @@ impl Task {
             times::restore(text, &self.topology.nodes, &mut self.times);
         }
         self
+    }
+
+    /// Looks whether the keys of some inputs are on their partitions; by input.
+    #[must_use]
+    pub(crate) fn with_placements(mut self, placements: Vec<Option<Placement>>) -> Self {
+        self.placements = placements;
+        self
+    }
+
+    /// Keys of an input found on a partition that is not theirs, since the task started here.
+    pub fn misplaced(&self, input: usize) -> u64 {
+        let placement = self.placements.get(input).and_then(Option::as_ref);
+        placement.map_or(0, Placement::misplaced)
     }
 
     /// Processes the next record; false when there is none to process now.
@@ -204,6 +222,7 @@ impl Task {
             topology,
             group,
             sources,
+            placements,
             stores,
             globals,
             arena,
@@ -218,7 +237,11 @@ impl Task {
         let Some(raw) = group.head(input) else {
             return (UNKNOWN_TIME, None);
         };
-        let topic = &*group.inputs()[input].partition.topic;
+        let at = &group.inputs()[input].partition;
+        if let Some(Some(placement)) = placements.get_mut(input) {
+            placement.look(raw.key, raw.offset, at);
+        }
+        let topic = &*at.topic;
         let unreadable = |message: String| {
             let node = &topology.nodes[source.node];
             NodeError::Record {
@@ -297,17 +320,12 @@ impl Task {
             });
         };
         tracing::debug!(%partition, offset = record.offset, node, message, "dead letter");
-        let headers = dead_letter_headers(partition, &record, stage, node, message);
-        let target = collector.partition(topic, record.key, partition.partition);
-        let time = record.timestamp.max(0);
-        collector.send(
-            topic,
-            target,
-            time,
-            record.key,
-            record.value,
-            headers.as_headers(),
-        )?;
+        let cause = Cause {
+            stage,
+            node,
+            message,
+        };
+        dead_letter::send(collector, topic, partition, &record, &cause)?;
         Ok(())
     }
 
@@ -422,6 +440,9 @@ impl Task {
             };
             batch.checkpoint(&store.committed.name, &checkpoint)?;
         }
+        let inputs = self.group.inputs().iter().zip(&self.committed_positions);
+        let inputs: Vec<_> = inputs.map(|(i, &at)| (&i.partition, at)).collect();
+        batch.inputs(&inputs)?;
         Ok(batch.write(now)?)
     }
 
@@ -459,6 +480,11 @@ impl Task {
     /// Positions of the last commit, by input.
     pub fn committed_positions(&self) -> &[i64] {
         &self.committed_positions
+    }
+
+    /// Its database, if it has one.
+    pub fn db(&self) -> Option<&TaskDb> {
+        self.state.db.as_deref()
     }
 
     /// What queries may read.
@@ -539,35 +565,4 @@ fn decode<'r>(
         value,
         encoded: Some((format.kind, bytes)),
     })
-}
-
-/// The record's own headers, and Kafka Streams' (KIP-1034).
-fn dead_letter_headers(
-    partition: &TopicPartition,
-    record: &RecordView<'_>,
-    stage: Stage,
-    node: &str,
-    message: &str,
-) -> HeadersBuf {
-    let exception = match stage {
-        Stage::Deserialization => "DeserializationError",
-        Stage::Processing => "ProcessingError",
-        Stage::Production => "ProductionError",
-    };
-    let mut end = message.len().min(ERROR_TEXT_BYTES_MAX);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    let mut headers = HeadersBuf::from_headers(record.headers);
-    let mut push = |name: &str, value: &str| headers.push(name, Some(value.as_bytes()));
-    push("__streams.errors.exception", exception);
-    push("__streams.errors.message", &message[..end]);
-    push("__streams.errors.stacktrace", &format!("at {node}"));
-    push("__streams.errors.topic", &partition.topic);
-    push(
-        "__streams.errors.partition",
-        &partition.partition.to_string(),
-    );
-    push("__streams.errors.offset", &record.offset.to_string());
-    headers
 }

@@ -145,6 +145,10 @@ pub struct InputStatus {
     /// Records fetched and not processed.
     #[serde(default)]
     pub buffered: usize,
+    /// Keys found on a partition that is not theirs by murmur2, where joins or tables look for them
+    /// there; of those that were looked at, since the task started.
+    #[serde(default)]
+    pub misplaced: u64,
 }
 
 /// How far a restore is, in changelog records.

@@ -1,11 +1,12 @@
 //! What an application refuses to start on, and in which words.
 
 use std::fs::File;
+use std::time::Instant;
 
 use millrace_kafka::TopicSpec;
 use millrace_tests::worker::LIMIT;
 
-use super::support::Scene;
+use super::support::{LOOK_PAUSE, Scene};
 
 const JOIN: &str = "
 apiVersion: millrace.dev/v1alpha1
@@ -137,4 +138,39 @@ fn a_task_directory_that_someone_holds_is_waited_for_and_the_wait_is_told() {
         .unwrap();
     drop(lock);
     worker.wait_ready(3).unwrap();
+}
+
+#[test]
+fn of_two_workers_with_one_ordinal_one_ends_and_says_why_and_the_other_goes_on() {
+    let mut scene = Scene::new("ordinal");
+    for topic in ["prices", "orders", "priced"] {
+        scene.topic(topic, 1);
+    }
+    let app = scene.app("join", JOIN);
+    let mut workers = [
+        scene.worker(&app, 0).start().unwrap(),
+        scene
+            .worker(&app, 0)
+            .state_dir(scene.folder.path().join("other"))
+            .start()
+            .unwrap(),
+    ];
+    // Each takes the other's place in turn, a few seconds apart, until one has lost it five times.
+    let began = Instant::now();
+    let ended = loop {
+        if let Some(place) = workers.iter_mut().position(|worker| !worker.is_running()) {
+            break place;
+        }
+        let waited = began.elapsed();
+        assert!(waited < 3 * LIMIT, "both run after {waited:?}");
+        std::thread::sleep(LOOK_PAUSE);
+    };
+    let status = workers[ended].wait_for_end(LIMIT).unwrap();
+    assert_ne!(status.code(), Some(0));
+    let log = workers[ended].log();
+    let words = format!("another worker with ordinal 0 of application {}", scene.id);
+    assert!(log.contains(&words), "no `{words}` in:\n{log}");
+    let other = &mut workers[1 - ended];
+    other.wait_ready(1).unwrap();
+    assert!(other.terminate().unwrap().success());
 }

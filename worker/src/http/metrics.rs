@@ -1,6 +1,7 @@
 //! `/metrics`: Prometheus text, made from the threads' snapshots when asked. Names follow Kafka
 //! Streams' (`process-total` of a task becomes `kafka_streams_task_process_total`).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use axum::extract::State;
@@ -151,6 +152,24 @@ const FAMILIES: &[Family] = &[
                 });
                 Sample::Gauge(left as f64)
             })
+        },
+    },
+    Family {
+        name: "millrace_misplaced_keys",
+        help: "Keys found on a partition that is not theirs by murmur2, where a join or table needs it",
+        samples: |app, _| {
+            let mut by_topic = BTreeMap::<String, u64>::new();
+            for (_, task) in tasks(app) {
+                for input in task.inputs {
+                    *by_topic
+                        .entry(input.partition.topic.to_string())
+                        .or_default() += input.misplaced;
+                }
+            }
+            by_topic
+                .into_iter()
+                .map(|(topic, count)| (vec![("topic", topic)], Sample::Counter(count)))
+                .collect()
         },
     },
     Family {

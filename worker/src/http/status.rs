@@ -131,6 +131,7 @@ fn task_status(task: &TaskSnapshot, lags: &Lags) -> api::TaskStatus {
             position: input.position,
             lag: lags.get(&input.partition).copied(),
             buffered: input.buffered,
+            misplaced: input.misplaced,
         })
         .collect();
     // What a task that does not run yet is behind is not known: its inputs are not.

@@ -165,8 +165,9 @@ impl StreamThread {
             self.replace_consumer();
         } else {
             for Running { number, task, .. } in running {
-                let id = task.id;
-                self.restore(number, id, Some(task.into_state()));
+                let (id, state) = (task.id, task.into_state());
+                let corrupt = state.db.as_ref().is_some_and(|db| db.is_condemned());
+                self.restore(number, id, (!corrupt).then_some(state));
             }
         }
         self.publish(true);

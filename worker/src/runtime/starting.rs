@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_crds::plan::{OffsetReset, TaskId};
+use millrace_crds::plan::{OffsetReset, TaskId, TopicRef};
 use millrace_kafka::{
     CommittedOffset, ErrorKind, GroupConsumer, Guarantee, PartitionAssignment, ProducerOptions,
     StartOffset, TopicPartition,
@@ -15,6 +15,7 @@ use super::thread::StreamThread;
 use crate::error::{EngineError, Outcome};
 use crate::task::collector::Collector;
 use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
+use crate::task::placement::Placement;
 use crate::task::{Task, TaskState, decode_time};
 use crate::topics::{self, PRODUCER_RECORD_BYTES_MAX};
 use crate::topology::ProcessorTopology;
@@ -58,6 +59,10 @@ impl StreamThread {
                 }
                 Err(error) if error.outcome() == Outcome::Fatal => failed = failed.and(Err(error)),
                 Err(error) => {
+                    if let Err(error) = self.condemn_unrestored(task, &error) {
+                        failed = failed.and(Err(error));
+                        continue;
+                    }
                     tracing::warn!(%task, %error, "restore begins again");
                     self.restore(restored.number, task, None);
                 }
@@ -214,11 +219,10 @@ impl StreamThread {
             .filter(|partition| !committed.contains_key(*partition))
             .collect();
         if *existed && missing.len() == inputs.len() {
-            let partitions: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            return Err(EngineError::OffsetsLost {
-                group: self.context.config.application_id.clone(),
-                partitions: partitions.join(", "),
-            });
+            return Err(self.offsets_lost(&missing));
+        }
+        if let Some(db) = &prepared.state.db {
+            self.refuse_lost(&missing, &db.inputs()?)?;
         }
         let first = self.first_positions(topology, inputs, committed)?;
         let slots = self.tasks.free_slots(inputs.len());
@@ -254,6 +258,34 @@ impl StreamThread {
         Ok((group, slots))
     }
 
+    /// Some inputs have offsets and some have none. Those that the state has seen at a commit had one:
+    /// it is lost. The others are new, by a change of the topology, and begin by their reset policy.
+    fn refuse_lost(
+        &self,
+        missing: &[&TopicPartition],
+        known: &[(TopicPartition, i64)],
+    ) -> Result<(), EngineError> {
+        let seen = |at: &TopicPartition| known.iter().any(|(known, _)| known == at);
+        let (lost, new): (Vec<_>, Vec<_>) = missing.iter().copied().partition(|at| seen(at));
+        if !lost.is_empty() {
+            return Err(self.offsets_lost(&lost));
+        }
+        if !known.is_empty() {
+            for input in new {
+                tracing::info!(%input, "a new input: it begins by its reset policy");
+            }
+        }
+        Ok(())
+    }
+
+    fn offsets_lost(&self, lost: &[&TopicPartition]) -> EngineError {
+        let partitions: Vec<String> = lost.iter().map(ToString::to_string).collect();
+        EngineError::OffsetsLost {
+            group: self.context.config.application_id.clone(),
+            partitions: partitions.join(", "),
+        }
+    }
+
     fn start(
         &mut self,
         prepared: Prepared,
@@ -269,6 +301,7 @@ impl StreamThread {
             inputs,
             ..
         } = prepared;
+        let placements = self.placements(id, &topology, &inputs);
         let sources = inputs.iter().map(|(source, _)| *source).collect();
         let (flush, errors) = (self.context.config.flush, self.context.config.errors);
         let cache = self.cache_bytes_per_store();
@@ -277,13 +310,44 @@ impl StreamThread {
         let task = Task::new(id, topology, group, sources, state, flush, errors, cache)
             .with_globals(self.context.globals.clone())
             .with_emit_interval(self.context.config.emit_interval)
-            .with_times(known);
+            .with_times(known)
+            .with_placements(placements);
         self.tasks.start(Running {
             number,
             task,
             slots,
         });
         tracing::info!(task = %id, thread = self.index, "task running");
+    }
+
+    /// The user's own topics whose keys must be on their partitions: those that are joined with others
+    /// by partition, and those of tables. What the engine wrote itself is where it belongs.
+    fn placements(
+        &self,
+        id: TaskId,
+        topology: &ProcessorTopology,
+        inputs: &[(usize, TopicPartition)],
+    ) -> Vec<Option<Placement>> {
+        let context = &self.context;
+        let part = context.plan.subtopologies.get(id.subtopology);
+        let joined = |topic: &TopicRef| {
+            part.is_some_and(|part| part.copartitioned.iter().flatten().any(|t| t == topic))
+        };
+        let partitions = context.layout.partitions.get(id.subtopology).copied();
+        inputs
+            .iter()
+            .map(|(source, at)| {
+                let source = &topology.sources[*source];
+                let topic = source
+                    .topics
+                    .iter()
+                    .find(|topic| topic.name() == &*at.topic)?;
+                let own = matches!(topic, TopicRef::External(_));
+                (own && (source.table || joined(topic)))
+                    .then(|| partitions.map(Placement::new))
+                    .flatten()
+            })
+            .collect()
     }
 
     /// A store's share of the thread's row cache, as if all tasks ran here: they may come to.

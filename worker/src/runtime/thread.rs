@@ -11,6 +11,7 @@ use millrace_kafka::{Cluster, ConsumerOptions, ErrorKind, GroupConsumer};
 
 use super::commit::in_doubt;
 use super::ending::{End, Ending};
+use super::fencings::{FENCINGS_MAX, Fencings, WITHIN};
 use super::patience::Patience;
 use super::restore::{RestoreJob, Restored};
 use super::tasks::{Running, Tasks};
@@ -101,6 +102,7 @@ pub struct StreamThread {
     last_recovery: Instant,
     /// The consumer cannot be used any more: the next recovery replaces it.
     pub(super) rejoin: bool,
+    fencings: Fencings,
     /// The wait for committed offsets that an open transaction covers.
     pub(super) offsets_wait: Patience,
     retry_wait: Duration,
@@ -133,6 +135,7 @@ impl StreamThread {
             recoveries: 0,
             last_recovery: now,
             rejoin: false,
+            fencings: Fencings::default(),
             offsets_wait: Patience::default(),
             retry_wait: RETRY_WAIT_FIRST,
             retry_at: None,
@@ -293,6 +296,7 @@ impl StreamThread {
     fn handle(&mut self, error: EngineError) -> Result<(), EngineError> {
         match error.outcome() {
             Outcome::Fatal => Err(error),
+            Outcome::Rebuild => self.rebuild(error),
             Outcome::Retry => {
                 tracing::warn!(thread = self.index, %error, wait = ?self.retry_wait, "trying again");
                 self.wait_before_retry();
@@ -300,6 +304,16 @@ impl StreamThread {
             }
             Outcome::Migrated | Outcome::Corrupted => {
                 let now = self.context.clock.monotonic();
+                if self.rejoin && self.fencings.note(now) {
+                    let config = &self.context.config;
+                    return Err(EngineError::OrdinalTaken {
+                        application: config.application_id.clone(),
+                        ordinal: config.ordinal,
+                        times: FENCINGS_MAX,
+                        seconds: WITHIN.as_secs(),
+                        last: Box::new(error),
+                    });
+                }
                 if now.duration_since(self.last_recovery) >= RECOVERIES_FORGOTTEN {
                     self.recoveries = 0;
                 }

@@ -1,5 +1,7 @@
 //! What lies beside a store's data, in the same WriteBatch: how far its changelog is in it.
 
+use millrace_kafka::TopicPartition;
+
 use super::Observed;
 
 /// Version of the on-disk format: of this record, of row encoding, of column families.
@@ -55,9 +57,45 @@ impl Checkpoint {
     }
 }
 
+/// First line of the inputs' positions.
+const INPUTS_HEAD: &str = "v1";
+
+/// One line per input: partition, offset, topic.
+pub fn encode_inputs(inputs: &[(&TopicPartition, i64)]) -> String {
+    inputs
+        .iter()
+        .fold(INPUTS_HEAD.to_owned(), |text, (at, offset)| {
+            text + &format!("\n{} {offset} {}", at.partition, at.topic)
+        })
+}
+
+/// Lines that cannot be read are left out; nothing of another version is read.
+pub fn decode_inputs(bytes: &[u8]) -> Vec<(TopicPartition, i64)> {
+    let mut lines = std::str::from_utf8(bytes).unwrap_or_default().lines();
+    if lines.next() != Some(INPUTS_HEAD) {
+        return Vec::new();
+    }
+    lines
+        .filter_map(|line| {
+            let mut parts = line.splitn(3, ' ');
+            let (partition, offset) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            Some((TopicPartition::new(parts.next()?, partition), offset))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_of_inputs_read_back_and_those_of_another_version_do_not() {
+        let (a, b) = (TopicPartition::new("a", 0), TopicPartition::new("b-1", 7));
+        let text = encode_inputs(&[(&a, 5), (&b, 0)]);
+        assert_eq!(decode_inputs(text.as_bytes()), [(a, 5), (b, 0)]);
+        assert!(decode_inputs(text.replacen("v1", "v2", 1).as_bytes()).is_empty());
+        assert!(decode_inputs(encode_inputs(&[]).as_bytes()).is_empty());
+    }
 
     #[test]
     fn a_checkpoint_reads_back_and_another_version_does_not() {

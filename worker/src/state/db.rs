@@ -3,14 +3,18 @@
 //! flush), so that the store is always at some committed point.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use millrace_kafka::TopicPartition;
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, FlushOptions, ReadOptions,
     WriteBatch, WriteOptions,
 };
 
+use super::checkpoint::{decode_inputs, encode_inputs};
+use super::condemned::{condemn, remove_condemned};
 use super::directory::TaskDirectory;
 use super::flush::{FlushBound, FlushDue, FlushPolicy};
 use super::shape::Expired;
@@ -18,6 +22,8 @@ use super::{Checkpoint, StateError, StateErrorKind, StateMemory};
 
 /// Column family of the checkpoints; store names cannot start with an underscore.
 const CHECKPOINTS: &str = "_checkpoints";
+/// The key of the inputs' positions among the checkpoints.
+const INPUTS: &str = "_inputs";
 
 /// A task's database. Shared between the task (writes) and queries (reads of committed data); the
 /// directory's lock goes with the last of them.
@@ -30,6 +36,8 @@ pub struct TaskDb {
     read: ReadOptions,
     /// Locked at commits, restores and flushes only, by one thread at a time.
     flush_policy: Mutex<FlushPolicy>,
+    /// Whether its rows were found corrupt: it is not to be used any more.
+    condemned: AtomicBool,
     directory: TaskDirectory,
 }
 
@@ -42,6 +50,7 @@ impl TaskDb {
         memory: &StateMemory,
     ) -> Result<Self, StateError> {
         let path = directory.database();
+        remove_condemned(directory.path(), &path)?;
         let (db, names) = match Self::open_files(&path, stores, memory) {
             Err(error) if error.kind == StateErrorKind::Corrupt => {
                 tracing::warn!(path = %path.display(), %error, "state is corrupt, rebuilding it");
@@ -61,6 +70,7 @@ impl TaskDb {
             write,
             read,
             flush_policy,
+            condemned: AtomicBool::new(false),
             directory,
         })
     }
@@ -90,6 +100,24 @@ impl TaskDb {
     /// The task's directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Whether an error's path is this database.
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.path == path
+    }
+
+    /// Marks the rows as corrupt: whoever opens the directory next begins without them. False where
+    /// that was done within the last hour, and is not done again.
+    pub fn condemn(&self, why: &str) -> Result<bool, StateError> {
+        let done = condemn(self.directory.path(), why)?;
+        self.condemned.fetch_or(done, Ordering::AcqRel);
+        Ok(done)
+    }
+
+    /// Whether the rows were found corrupt.
+    pub fn is_condemned(&self) -> bool {
+        self.condemned.load(Ordering::Acquire)
     }
 
     fn column_family(&self, store: &str) -> Result<&ColumnFamily, StateError> {
@@ -147,6 +175,16 @@ impl TaskDb {
             .get_cf(column_family, store)
             .map_err(self.failed("read a checkpoint"))?;
         Ok(bytes.as_deref().and_then(Checkpoint::decode))
+    }
+
+    /// Where the task's inputs stood at its last commit; empty where it has made none.
+    pub fn inputs(&self) -> Result<Vec<(TopicPartition, i64)>, StateError> {
+        let column_family = self.column_family(CHECKPOINTS)?;
+        let bytes = self
+            .db
+            .get_cf(column_family, INPUTS)
+            .map_err(self.failed("read the inputs' positions"))?;
+        Ok(bytes.as_deref().map(decode_inputs).unwrap_or_default())
     }
 
     /// A batch to fill and hand to [`TaskDb::write`].
@@ -280,6 +318,14 @@ impl CommitBatch<'_> {
     pub fn checkpoint(&mut self, store: &str, at: &Checkpoint) -> Result<(), StateError> {
         let column_family = self.db.column_family(CHECKPOINTS)?;
         self.batch.put_cf(column_family, store, at.encode());
+        Ok(())
+    }
+
+    /// Sets where the task's inputs stand: evidence that the group had offsets for them.
+    pub fn inputs(&mut self, inputs: &[(&TopicPartition, i64)]) -> Result<(), StateError> {
+        let column_family = self.db.column_family(CHECKPOINTS)?;
+        self.batch
+            .put_cf(column_family, INPUTS, encode_inputs(inputs));
         Ok(())
     }
 

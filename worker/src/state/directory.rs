@@ -8,6 +8,9 @@ use millrace_crds::plan::TaskId;
 
 use super::{StateError, StateErrorKind};
 
+/// Folder of RocksDB's files in a task's directory.
+pub(super) const DATABASE: &str = "db";
+
 /// The application's part of the state directory.
 #[derive(Clone, Debug)]
 pub struct StateDirectory {
@@ -43,7 +46,7 @@ impl TaskDirectory {
 
     /// Where RocksDB's files are.
     pub fn database(&self) -> PathBuf {
-        self.path.join("db")
+        self.path.join(DATABASE)
     }
 }
 

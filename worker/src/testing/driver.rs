@@ -104,6 +104,7 @@ impl TopologyDriver {
         let specs: Vec<_> = sources
             .into_iter()
             .chain(sinks)
+            .chain(options.topic_configs.keys().map(String::as_str))
             .map(|name| spec(name, options))
             .collect();
         let admin = cluster.admin()?;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod examples;
+mod damage;
 mod faults;
 mod flat_steps;
 mod joins;

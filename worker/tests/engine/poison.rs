@@ -100,6 +100,41 @@ fn a_record_that_fails_becomes_a_dead_letter_and_the_others_go_on() {
 }
 
 #[test]
+fn a_record_too_large_for_the_dead_letter_topic_leaves_its_coordinates_there() {
+    let limit = BTreeMap::from([("max.message.bytes".to_owned(), "4000".to_owned())]);
+    let options = DriverOptions {
+        topic_configs: BTreeMap::from([("app-dead-letter".to_owned(), limit)]),
+        ..DriverOptions::default()
+    };
+    let mut driver = drive_with(&topology("{}"), &options);
+    let mut headers = HeadersBuf::new();
+    headers.push("trace", Some(b"abc"));
+    let (key, value) = ("k".repeat(3_000), "{".repeat(5_000));
+    let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
+    driver
+        .produce_bytes("in", None, key, value, 1, &headers)
+        .unwrap();
+    driver
+        .produce("in", Some("k"), Some(r#"{"amount":2}"#), 2)
+        .unwrap();
+    driver.run_until_idle().unwrap();
+    assert_eq!(shown(&driver, "out"), ["k:\"4\"@2"]);
+    let dead = driver.read("app-dead-letter").unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].value, None);
+    assert_eq!(dead[0].key.as_ref().map(Vec::len), Some(1_000));
+    let text = |name: &str| {
+        let mut headers = dead[0].headers.as_headers().iter();
+        let (_, value) = headers.find(|(key, _)| *key == name)?;
+        Some(String::from_utf8_lossy(value?).into_owned())
+    };
+    let lengths = text("__millrace.errors.truncated").unwrap();
+    assert!(lengths.starts_with("key=3000,headers="), "{lengths}");
+    assert!(lengths.ends_with(",value=5000"), "{lengths}");
+    assert_eq!(text("__streams.errors.offset").as_deref(), Some("0"));
+}
+
+#[test]
 fn under_the_stop_policy_the_application_stops_before_the_record_and_says_where() {
     for (stage, _, bad) in STAGES {
         let mut driver = drive_with(&topology(&format!("{{{stage}: stop}}")), &options());
