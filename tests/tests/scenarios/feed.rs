@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_kafka::{Headers, OutRecord};
 
@@ -12,15 +12,40 @@ use super::support::{Rec, Scene};
 
 /// Pause between two records of the feed, to each partition.
 const FEED_PAUSE: Duration = Duration::from_millis(10);
-/// The longest an output may pause while its task stays where it is, on a busy machine.
-pub(crate) const GAP_LIMIT: Duration = Duration::from_secs(2);
+/// The longest an output may pause while its task stays where it is.
+const STAYED_LIMIT: Duration = Duration::from_secs(1);
+/// The longest an output may pause when its task moves: hand-over, restore of a few records, the
+/// group's two rounds.
+const MOVED_LIMIT: Duration = Duration::from_secs(3);
+
+/// What a feed has written, and how busy the machine was meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fed {
+    /// Records to each partition.
+    pub(crate) count: usize,
+    /// The feed's own longest pause. It does nothing but write, so what it had to wait for the broker
+    /// and the processor, each step of the worker may have had to wait too.
+    pub(crate) pause: Duration,
+}
+
+impl Fed {
+    /// The longest pause of a task that stayed: it waits for one step.
+    pub(crate) fn stayed_limit(&self) -> Duration {
+        STAYED_LIMIT + 2 * self.pause
+    }
+
+    /// The longest pause of a task that moved: several steps, one after the other.
+    pub(crate) fn moved_limit(&self) -> Duration {
+        MOVED_LIMIT + 4 * self.pause
+    }
+}
 
 /// Writes to every partition of both inputs (`a` and `b`, three partitions each) until told to stop;
 /// then tells how many to each.
 #[must_use]
 pub(crate) struct Feed {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<Fed>,
 }
 
 impl Feed {
@@ -30,9 +55,12 @@ impl Feed {
         let mut producer = scene.producer(None);
         let topics = [scene.name("a"), scene.name("b")];
         let thread = std::thread::spawn(move || {
-            let mut count = 0;
+            let (mut count, mut pause) = (0, Duration::ZERO);
+            let mut last = Instant::now();
             while !stopped.load(Ordering::Acquire) {
                 count += 1;
+                pause = pause.max(last.elapsed());
+                last = Instant::now();
                 for topic in &topics {
                     let topic = producer.topic(topic).unwrap();
                     for partition in 0..3 {
@@ -54,12 +82,12 @@ impl Feed {
                 producer.flush().unwrap();
                 std::thread::sleep(FEED_PAUSE);
             }
-            count
+            Fed { count, pause }
         });
         Self { stop, thread }
     }
 
-    pub(crate) fn stop(self) -> usize {
+    pub(crate) fn stop(self) -> Fed {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap()
     }

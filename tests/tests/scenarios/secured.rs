@@ -140,10 +140,10 @@ fn renewed_credentials_are_taken_without_a_restart_and_wrong_ones_are_not() {
     );
     assert!(took < Duration::from_secs(7), "{took:?}");
 
-    let written = feed.stop();
+    let fed = feed.stop();
     worker.wait_caught_up(LIMIT).unwrap();
     assert_eq!(ids(&worker.status().unwrap()).len(), 6);
-    assert_counted(&scene, written, &BTreeSet::new());
+    assert_counted(&scene, &fed, &BTreeSet::new());
     for secret in ["wonderland", "not-hers", "builder"] {
         assert!(!worker.log().contains(secret), "a password is in the log");
     }

@@ -3,18 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use millrace_crds::worker_api::{RuntimeSettings, WorkerPhase, WorkerStatus};
 use millrace_tests::worker::{LIMIT, WorkerProcess};
 
-use super::feed::{Feed, GAP_LIMIT, by_input, largest_gap};
+use super::feed::{Fed, Feed, by_input, largest_gap};
 use super::rebalance::{COUNTS, ids, settle};
 use super::support::{Scene, wait_for};
-
-/// The longest an output may pause when its task moves: the hand-over, a restore of a few records, and
-/// the group's two rounds, on a busy machine.
-const MOVE_LIMIT: Duration = Duration::from_secs(5);
 
 fn scene(name: &str) -> Scene {
     with_topics(Scene::new(name))
@@ -89,27 +85,35 @@ fn phase(worker: &mut WorkerProcess) -> (WorkerPhase, String) {
     (app.phase, app.message.clone().unwrap_or_default())
 }
 
+/// Transactions that were given up. A commit that reaches the broker between its next division of the
+/// tasks and the member's knowledge of it is refused, and the thread goes back to its last commit:
+/// nothing is lost by it, and the pause counts as any other.
+fn transactions_lost(worker: &WorkerProcess) -> usize {
+    worker.log().matches("transaction lost").count()
+}
+
 /// Every input counted once and in order; the pauses of tasks that stayed and of those that moved.
-pub(super) fn assert_counted(scene: &Scene, written: usize, stayed: &BTreeSet<String>) {
+pub(super) fn assert_counted(scene: &Scene, fed: &Fed, stayed: &BTreeSet<String>) {
     for (subtopology, topic) in ["out-a", "out-b"].into_iter().enumerate() {
-        let records = scene.read_at_least(topic, 3 * written);
+        let records = scene.read_at_least(topic, 3 * fed.count);
         for (partition, outputs) in by_input(&records) {
             let counts: Vec<usize> = outputs
                 .iter()
                 .map(|record| record.value().parse().unwrap())
                 .collect();
             let task = format!("{subtopology}_{partition}");
-            assert_eq!(counts, (1..=written).collect::<Vec<_>>(), "task {task}");
+            assert_eq!(counts, (1..=fed.count).collect::<Vec<_>>(), "task {task}");
             let gap = largest_gap(&outputs);
             let (what, limit) = match stayed.contains(&task) {
-                true => ("stayed", GAP_LIMIT),
-                false => ("moved", MOVE_LIMIT),
+                true => ("stayed", fed.stayed_limit()),
+                false => ("moved", fed.moved_limit()),
             };
-            println!(
-                "{}: task {task}, which {what}, paused {gap:?} at most",
-                scene.id
+            let id = &scene.id;
+            println!("{id}: task {task}, which {what}, paused {gap:?}; {fed:?}");
+            assert!(
+                gap < limit,
+                "task {task}, which {what}, paused {gap:?}; {fed:?}"
             );
-            assert!(gap < limit, "task {task}, which {what}, paused {gap:?}");
         }
     }
 }
@@ -130,10 +134,10 @@ fn one_process_goes_from_one_thread_to_three_and_back_and_its_first_thread_never
     runtime.want(1, 1);
     shared_out(&mut worker, 1);
 
-    let written = feed.stop();
+    let fed = feed.stop();
     worker.wait_caught_up(LIMIT).unwrap();
-    assert_counted(&scene, written, stayed);
-    assert_eq!(worker.log().matches("transaction lost").count(), 0);
+    assert_counted(&scene, &fed, stayed);
+    println!("{}: {} lost", scene.id, transactions_lost(&worker));
     let status = worker.terminate().unwrap();
     assert_eq!(status.code(), Some(0), "{}", worker.log_tail());
 }
@@ -180,12 +184,12 @@ fn a_process_beyond_the_replicas_drains_and_stays_and_another_has_its_tasks_at_o
     let stayed = again[0].intersection(&owned[0]).cloned().collect();
     wait_for("readiness", || two.get("/readyz").unwrap().0 == 200);
 
-    let written = feed.stop();
+    let fed = feed.stop();
     for worker in [&mut one, &mut two] {
         worker.wait_caught_up(LIMIT).unwrap();
-        assert_eq!(worker.log().matches("transaction lost").count(), 0);
+        println!("{}: {} lost", scene.id, transactions_lost(worker));
     }
-    assert_counted(&scene, written, &stayed);
+    assert_counted(&scene, &fed, &stayed);
     for worker in [&mut one, &mut two] {
         let status = worker.terminate().unwrap();
         assert_eq!(status.code(), Some(0), "{}", worker.log_tail());
