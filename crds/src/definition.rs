@@ -1,11 +1,12 @@
 //! The CustomResourceDefinition: what the types give, in the form the API server likes best.
 //!
-//! kube's derive writes the schema. Two things are said better here:
+//! kube's derive writes the schema. Three things are said better here:
 //!
 //! - A field that may be left out is not `nullable`: Kubernetes then drops a null before anything looks
 //!   at it, and `has()` in a rule means that there is a value.
 //! - The `oneOf` of an externally tagged enum becomes a rule, whose message names the fields instead of
 //!   "must validate one and only one schema".
+//! - A description is one line a paragraph: `kubectl explain` breaks lines to the width it has.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -35,6 +36,11 @@ pub fn definition() -> CustomResourceDefinition {
 
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if let Some(description) = &mut schema.description {
+        let paragraphs = description.split("\n\n");
+        let joined: Vec<String> = paragraphs.map(|text| text.replace('\n', " ")).collect();
+        *description = joined.join("\n\n");
+    }
     if let Some(alternatives) = schema.one_of.take() {
         let fields: Vec<String> = alternatives
             .into_iter()

@@ -45,6 +45,10 @@ fn the_schema_is_structural_and_small() {
 /// Structural: each node has a type, no references, no closed objects; every list, map and string of
 /// users has a bound, each field a description.
 fn check(node: &Value, path: &str) {
+    // Kubernetes' own type, written by the operator alone.
+    if path == ".status.conditions[]" {
+        return;
+    }
     let object = node
         .as_object()
         .unwrap_or_else(|| panic!("{path} is no schema: {node}"));

@@ -1,8 +1,11 @@
-//! The examples of the user's guide are read and planned.
+//! The examples of the user's guides are read and planned.
 
 use millrace_crds::read::read_documents;
 
-const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/topology.md");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides");
+
+/// The guides, and how many examples each has at least.
+const GUIDES: &[(&str, usize)] = &[("topology.md", 7), ("resource.md", 1)];
 
 /// The YAML blocks of a Markdown text, with the line each starts on.
 fn examples(text: &str) -> Vec<(usize, String)> {
@@ -41,14 +44,20 @@ fn whole(example: &str) -> String {
 }
 
 #[test]
-fn each_example_of_the_guide_is_a_valid_topology() {
-    let text = std::fs::read_to_string(GUIDE).unwrap();
-    let examples = examples(&text);
-    assert!(examples.len() >= 7, "only {} examples", examples.len());
-    for (line, example) in examples {
-        let documents = read_documents(&whole(&example), "topology.md")
-            .unwrap_or_else(|problems| panic!("the example at line {line}: {}", problems[0]));
-        let plan = documents[0].plan();
-        plan.unwrap_or_else(|problems| panic!("the example at line {line}: {}", problems[0]));
+fn each_example_of_the_guides_is_a_valid_topology() {
+    for (guide, least) in GUIDES {
+        let text = std::fs::read_to_string(format!("{FOLDER}/{guide}")).unwrap();
+        let examples = examples(&text);
+        assert!(
+            examples.len() >= *least,
+            "{guide}: only {} examples",
+            examples.len()
+        );
+        for (line, example) in examples {
+            let documents = read_documents(&whole(&example), guide)
+                .unwrap_or_else(|problems| panic!("{guide}, line {line}: {}", problems[0]));
+            let plan = documents[0].plan();
+            plan.unwrap_or_else(|problems| panic!("{guide}, line {line}: {}", problems[0]));
+        }
     }
 }

@@ -10,4 +10,6 @@ mod guide;
 mod layout_and_diff;
 mod loan;
 mod plans;
+mod resource_guide;
 mod robustness;
+mod wrong;
