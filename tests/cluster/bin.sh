@@ -83,7 +83,11 @@ build_helm() {
   local module=$work/helm
   mkdir "$module"
   (cd "$module" && go mod init helm && go get -tool "helm.sh/helm/v3/cmd/helm@$helm") >&2
-  build "$module" helm "$helm" helm.sh/helm/v3/cmd/helm -ldflags '-s -w'
+  # `helm template` takes a cluster of this version for granted, and otherwise one of 1.20.
+  local flags="-s -w -X helm.sh/helm/v3/internal/version.version=$helm"
+  flags+=" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
+  flags+=" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34"
+  build "$module" helm "$helm" helm.sh/helm/v3/cmd/helm -ldflags "$flags"
 }
 
 # An OCI archive of one static program that waits for a signal, and reaps the pod's orphans.

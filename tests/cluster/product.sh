@@ -18,8 +18,7 @@ declare -A program_of=(
 # The archive's name says what is in it.
 archive_of() {
   local made_of
-  made_of=$(cat "$programs/${program_of[$1]}" "$repository/Dockerfile" "$repository/Cargo.toml" \
-    "$base" | sha256sum | cut -c1-12)
+  made_of=$(cat "$programs/${program_of[$1]}" "$repository/Dockerfile" "$base" | sha256sum | cut -c1-12)
   echo "$archives/$1-$made_of.tar"
 }
 
@@ -35,7 +34,7 @@ if ((${#missing[@]})); then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   # A store of its own, plain files (no overlay, no user namespaces): as root in any container.
-  export CONTAINERS_STORAGE_CONF=$work/storage.conf BUILDAH_ISOLATION=chroot
+  export CONTAINERS_STORAGE_CONF=$work/storage.conf BUILDAH_ISOLATION=chroot BUILDAH_LAYERS=true
   printf '[storage]\ndriver = "vfs"\ngraphroot = "%s"\nrunroot = "%s"\n' \
     "$work/store" "$work/run" >"$work/storage.conf"
   make_images() {

@@ -96,7 +96,10 @@ fn start_broker(space: &Space) -> Result<()> {
         std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
     let namespace = space.kubectl().namespace();
     let yaml = text
-        .replace("kafka.default.svc.cluster.local", "broker")
+        .replace(
+            "kafka.default.svc.cluster.local",
+            &format!("broker.{namespace}.svc.cluster.local"),
+        )
         .replace(
             "name: kafka, namespace: default",
             &format!("name: broker, namespace: {namespace}"),
@@ -133,6 +136,7 @@ fn broker(space: &Space) -> Result<Arc<dyn KafkaApi>> {
 fn renew(space: &Space, password: &str) -> Result<()> {
     let folder = tempfile::tempdir().context("make a folder for certificates")?;
     let folder = folder.path();
+    let namespace = space.kubectl().namespace();
     let ca = format!("/CN=authority {password}");
     openssl(
         folder,
