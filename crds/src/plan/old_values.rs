@@ -34,7 +34,9 @@ fn wants(kind: &NodeKind, sends: bool) -> bool {
         NodeKind::Filter { table, .. }
         | NodeKind::Map { table, .. }
         | NodeKind::ToTable { table, .. } => *table && sends,
-        NodeKind::Merge | NodeKind::Suppress { .. } => sends,
+        NodeKind::Merge => sends,
+        // A bound in bytes counts old values too (KTableSuppressProcessorSupplier wants them always).
+        NodeKind::Suppress { bounds, .. } => sends || bounds.bytes.is_some(),
         _ => false,
     }
 }

@@ -99,8 +99,7 @@ impl ProcessorTopology {
             record.timestamp,
             context,
         )?;
-        let times = &mut context.times[join.times];
-        times.earliest = times.earliest.min(record.timestamp);
+        context.times[join.times].waits(record.timestamp);
         Ok(())
     }
 
@@ -113,7 +112,7 @@ impl ProcessorTopology {
         context: &mut Context<'_>,
         arena: &'r Bump,
     ) -> Result<(), NodeError> {
-        let earliest = context.times[join.times].earliest;
+        let earliest = context.times[join.times].earliest.unwrap_or(0);
         if earliest > passed {
             return Ok(());
         }
@@ -132,7 +131,7 @@ impl ProcessorTopology {
             waiting.push(Waiting { row_key, key, row });
             true
         })?;
-        context.times[join.times].earliest = passed.saturating_add(1);
+        context.times[join.times].earliest = Some(passed.saturating_add(1));
         for Waiting { row_key, key, row } in waiting {
             context.stores[join.buffer].put(row_key, None, row.timestamp);
             let Some(held) = Held::read(row) else {

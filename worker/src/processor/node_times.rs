@@ -16,8 +16,8 @@ pub struct NodeTimes {
     pub emitted: i64,
     /// Wall-clock time before which nothing more is forwarded because it is complete, ms.
     pub next_emit_ms: i64,
-    /// No record that waits in the node's store is earlier; 0 where that is not known.
-    pub earliest: i64,
+    /// No record that waits in the node's store is earlier; `None` where that is not known.
+    pub earliest: Option<i64>,
     /// What waits in the node's store; `None` where that is not known.
     pub waiting: Option<Waiting>,
 }
@@ -37,7 +37,7 @@ impl Default for NodeTimes {
             stream_time: UNKNOWN,
             emitted: UNKNOWN,
             next_emit_ms: 0,
-            earliest: 0,
+            earliest: None,
             waiting: None,
         }
     }
@@ -48,6 +48,11 @@ impl NodeTimes {
     pub fn advance(&mut self, timestamp: i64) -> i64 {
         self.stream_time = self.stream_time.max(timestamp);
         self.stream_time
+    }
+
+    /// Notes a record that waits in the node's store from now on. What is not known stays unknown.
+    pub fn waits(&mut self, time: i64) {
+        self.earliest = self.earliest.map(|earliest| earliest.min(time));
     }
 
     /// Whether complete results may be forwarded now; if so, the next time is `interval_ms` away.

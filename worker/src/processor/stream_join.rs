@@ -160,7 +160,7 @@ impl ProcessorTopology {
         let times = &mut context.times[join.times];
         match join.unmatched {
             Some(unmatched) if to >= times.stream_time => {
-                times.earliest = times.earliest.min(time);
+                times.waits(time);
                 self.wait_unmatched(node, join, unmatched, (key, value), time, context, arena)
             }
             // No match can come any more: what the other side has is older than that.
@@ -209,14 +209,13 @@ impl ProcessorTopology {
         let (now_ms, interval_ms) = (context.now_ms, context.emit_interval_ms);
         let times = &mut context.times[join.times];
         let open_ms = join.reach().1.saturating_add(join.grace_ms);
-        if times.earliest.saturating_add(open_ms) >= times.stream_time
-            || !times.may_emit(now_ms, interval_ms)
-        {
+        let stream_time = times.stream_time;
+        let closed = |earliest: i64| earliest.saturating_add(open_ms) < stream_time;
+        if !times.earliest.is_none_or(closed) || !times.may_emit(now_ms, interval_ms) {
             return Ok(());
         }
-        let stream_time = times.stream_time;
         let (closed, earliest) = closed_unmatched(join, unmatched, stream_time, context, arena)?;
-        context.times[join.times].earliest = earliest;
+        context.times[join.times].earliest = Some(earliest);
         for waiting in closed {
             let own = waiting.left == join.is_left();
             let (store, key_store) = if own {

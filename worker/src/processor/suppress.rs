@@ -103,7 +103,8 @@ impl ProcessorTopology {
             SuppressUntil::TimeLimit { limit_ms } => limit_ms,
         };
         let expired = stream_time.saturating_sub(hold_ms);
-        while context.times[step.times].earliest <= expired {
+        let due = |earliest: i64| earliest <= expired;
+        while context.times[step.times].earliest.is_none_or(due) {
             if !self.forward_first(node, step, Some(expired), context, arena)? {
                 break;
             }
@@ -157,7 +158,7 @@ impl ProcessorTopology {
             None => {
                 store.put(by_time(time, key, arena), Some(b""), record.timestamp);
                 waiting.records += 1;
-                times.earliest = times.earliest.min(time);
+                times.waits(time);
             }
         }
         waiting.bytes += change.size(key);
@@ -174,12 +175,12 @@ impl ProcessorTopology {
         context: &mut Context<'_>,
         arena: &'r Bump,
     ) -> Result<bool, NodeError> {
-        let from = context.times[step.times].earliest;
+        let from = context.times[step.times].earliest.unwrap_or(0);
         let Some((time, key)) = first(&context.stores[step.store], from, arena)? else {
-            context.times[step.times].earliest = NOTHING;
+            context.times[step.times].earliest = Some(NOTHING);
             return Ok(false);
         };
-        context.times[step.times].earliest = time;
+        context.times[step.times].earliest = Some(time);
         if until.is_some_and(|until| time > until) {
             return Ok(false);
         }

@@ -97,7 +97,7 @@ impl Store {
     /// Takes a row's time into account; false if it is expired, and the row not to be written.
     pub(super) fn observe(&mut self, time: i64) -> bool {
         self.observed.time = self.observed.time.max(time);
-        time >= self.live_from()
+        time >= self.there_from()
     }
 
     /// The next number for rows that share key and time.

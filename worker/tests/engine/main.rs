@@ -4,8 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod examples;
 mod damage;
+mod examples;
 mod faults;
 mod flat_steps;
 mod joins;
