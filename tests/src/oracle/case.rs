@@ -13,8 +13,11 @@ pub struct Case {
     pub id: u64,
     /// The wall clock's first reading, ms.
     pub now: i64,
-    /// Whether stores are on disk, on both sides.
+    /// Whether Kafka Streams' stores are on disk. Where the two kinds differ, that is the one ours are
+    /// like.
     pub rocksdb: bool,
+    /// Whether ours are.
+    pub on_disk: bool,
     /// Records between two commits of ours.
     pub commit_every: usize,
     /// Nodes, each after those it takes from.

@@ -27,7 +27,7 @@ pub fn run(case: &Case) -> anyhow::Result<Answer> {
 pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<Answer> {
     let app = stream_app(case)?;
     let options = StepOptions {
-        on_disk: case.rocksdb,
+        on_disk: case.on_disk,
         commit_every: case.commit_every,
         now_ms: case.now,
     };
@@ -120,7 +120,10 @@ fn stores(case: &Case, driver: &mut StepDriver) -> anyhow::Result<BTreeMap<Strin
 
 fn row(store: &StoreRows, key: &[u8], value: &[u8], timestamp: i64) -> Row {
     let value = match <[u8; 8]>::try_from(value) {
-        Ok(bytes) if store.long => i64::from_be_bytes(bytes).to_string(),
+        // A table computed from counts keeps their format.
+        Ok(bytes) if store.long || matches!(bytes[0], 0 | 0xff) => {
+            i64::from_be_bytes(bytes).to_string()
+        }
         _ => text(value),
     };
     match store.kind {

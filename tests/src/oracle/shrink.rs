@@ -106,7 +106,7 @@ fn without_stores(case: &Case, from: usize, count: usize) -> Option<Case> {
 fn simpler(case: &Case, place: usize, size: usize) -> Option<Case> {
     let mut smaller = case.clone();
     match place / size.max(1) {
-        0 => smaller.rocksdb = false,
+        0 => smaller.on_disk = false,
         1 => smaller.commit_every = 1,
         2 => {
             for step in &mut smaller.steps {

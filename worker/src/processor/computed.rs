@@ -32,13 +32,36 @@ impl ProcessorTopology {
                     ..
                 }
             );
-            if quiet && value.is_null() && old.is_null() {
-                return Ok(());
+            if quiet && value.is_null() {
+                // Where the filtered table is kept, what it held is asked, not the input.
+                let held = match self.kept_in(node) {
+                    Some(store) => self
+                        .row(node, store, &record.key, context, arena)?
+                        .is_some(),
+                    None => !old.is_null(),
+                };
+                if !held {
+                    return Ok(());
+                }
             }
             let latest = record.is_latest();
             changed.change = Some(arena.alloc(Change { old, latest }));
         }
         self.forward(node, &changed, context, arena)
+    }
+
+    /// The store that a computed table is kept in, if it is.
+    fn kept_in(&self, node: &ProcessorNode) -> Option<usize> {
+        let [child] = node.children[..] else {
+            return None;
+        };
+        match self.nodes.get(child)?.operation {
+            Operation::Upsert {
+                store,
+                changes: true,
+            } => Some(store),
+            _ => None,
+        }
     }
 }
 

@@ -42,8 +42,14 @@ impl Generator {
         let from = self.any_stream();
         let (window, with) = (self.window(), self.aggregation());
         let group_by = self.random.percent(30).then(|| self.key_fn());
-        let on_close = self.random.percent(30);
+        // At the edge of the grace period the two sides keep closed sessions differently.
+        let session = matches!(window, Window::Session { .. });
+        let on_close = !session && self.random.percent(40);
         let store = self.window_store(window, with == Aggregation::Count);
+        if on_close {
+            // How long such windows are kept is not the same on both sides, see Aggregations.java.
+            self.stores.pop();
+        }
         let op = Op::Aggregate {
             from,
             group_by,

@@ -6,6 +6,7 @@ import static dev.millrace.oracle.CaseTopology.millis;
 import static dev.millrace.oracle.CaseTopology.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
 import java.util.Map;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
@@ -30,6 +31,9 @@ import org.apache.kafka.streams.processor.StateStore;
 /** Aggregations of a case: of streams and tables, windowed or not, and cogrouped. */
 @SuppressWarnings({"unchecked", "rawtypes"})
 final class Aggregations {
+  /** Longer than any case lasts, ms. */
+  private static final Duration LONG = Duration.ofDays(1_000);
+
   private final Map<String, KStream<Object, Object>> streams;
   private final Map<String, KTable<Object, Object>> tables;
 
@@ -153,6 +157,10 @@ final class Aggregations {
   private static <S extends StateStore> Materialized<Object, Object, S> store(JsonNode node) {
     boolean count = node.hasNonNull("with") && text(node.get("with"), "fn").equals("count");
     Serde<Object> value = count ? (Serde) Serdes.Long() : VALUE;
-    return Materialized.<Object, Object, S>as(text(node, "store")).withKeySerde(KEY).withValueSerde(value);
+    Materialized<Object, Object, S> store =
+        Materialized.<Object, Object, S>as(text(node, "store")).withKeySerde(KEY).withValueSerde(value);
+    // Of windows that are forwarded when they close Kafka Streams loses those that the same step of
+    // time makes expire. Ours keeps them; so must the store here, for the results to be comparable.
+    return onClose(node) ? store.withRetention(LONG) : store;
   }
 }

@@ -30,13 +30,11 @@ final class StoreRows {
         }
       }
       case "session" -> {
-        for (JsonNode key : keys) {
-          try (KeyValueIterator<Windowed<Object>, Object> rows =
-              driver.<Object, Object>getSessionStore(name).fetch(key.textValue())) {
-            while (rows.hasNext()) {
-              KeyValue<Windowed<Object>, Object> row = rows.next();
-              into.addArray().add(CaseTopology.windowText(row.key)).add(JsonSerde.write(row.value)).add(-1);
-            }
+        try (KeyValueIterator<Windowed<Object>, Object> rows =
+            driver.<Object, Object>getSessionStore(name).fetch(null, null)) {
+          while (rows.hasNext()) {
+            KeyValue<Windowed<Object>, Object> row = rows.next();
+            into.addArray().add(CaseTopology.windowText(row.key)).add(JsonSerde.write(row.value)).add(-1);
           }
         }
       }
