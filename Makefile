@@ -16,7 +16,7 @@ API ?= 127.0.0.1:8004
 KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-unit lint fmt deny bench soak crd images cluster cluster-down clean-state
+.PHONY: help setup build demo test test-unit lint fmt deny bench fuzz soak crd images cluster cluster-down clean-state
 
 help: ## List the targets
 	@echo "Usage: make TARGET [NAME=VALUE …]"
@@ -57,6 +57,11 @@ bench: setup ## Compare with Kafka Streams on a real broker; ONLY=loan_join|expr
 	@scripts/setup.sh java
 	@scripts/cargo.sh build $(CARGO_FLAGS) --bins --examples
 	@$(BIN)/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+fuzz: setup ## Compare with Kafka Streams on random topologies; SEED=, CASES=10000
+	@scripts/setup.sh java
+	@scripts/cargo.sh build $(CARGO_FLAGS) --bins
+	@$(BIN)/fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES))
 
 soak: build ## Kill workers at random points and check every sum; KILLS=300
 	@scripts/setup.sh java
