@@ -254,6 +254,13 @@ impl State {
             return refuse(409, "Conflict", request);
         }
         self.objects.remove(path);
+        // The garbage collector: pods go with their StatefulSet, unless they are to be orphans.
+        let orphans = body["propagationPolicy"] == "Orphan";
+        if path.contains("/statefulsets/") && !orphans {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let pods = format!("/pods/{name}-");
+            self.objects.retain(|at, _| !at.contains(&pods));
+        }
         (StatusCode::OK, object)
     }
 
