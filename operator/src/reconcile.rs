@@ -196,7 +196,7 @@ async fn write(
     let create = std::mem::take(&mut decision.create_topics);
     let grow = std::mem::take(&mut decision.grow_topics);
     if !create.is_empty() || !grow.is_empty() {
-        match kafka::config(&observed.app.spec.kafka, &observed.secrets) {
+        match kafka::config(&observed.app, &observed.secrets) {
             Ok(config) => act.topics(config, create, grow).await?,
             // It was there a moment ago; the next look says so.
             Err(missing) => return Ok(Some((Reason::SecretMissing, missing.to_string()))),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::api::core::v1::Secret;
+use millrace_crds::StreamApp;
 use millrace_crds::stream_app::KafkaSpec;
 use millrace_kafka::{Guarantee, KafkaConfig};
 
@@ -51,15 +52,18 @@ pub fn secret_names(spec: &KafkaSpec) -> BTreeSet<String> {
     names
 }
 
-/// The admin client's configuration.
+/// The admin client's configuration for an application.
 ///
 /// # Errors
 /// The first Secret or key that is not there.
 pub fn config(
-    spec: &KafkaSpec,
+    app: &StreamApp,
     secrets: &BTreeMap<String, Secret>,
 ) -> Result<KafkaConfig, AccessProblem> {
-    let mut config = KafkaConfig::new(&spec.bootstrap_servers, Guarantee::ExactlyOnce);
+    let spec = &app.spec.kafka;
+    let namespace = app.metadata.namespace.as_deref().unwrap_or("default");
+    let servers = servers(&spec.bootstrap_servers, namespace);
+    let mut config = KafkaConfig::new(servers, Guarantee::ExactlyOnce);
     config.request_timeout = REQUEST_TIMEOUT;
     config.properties.clone_from(&spec.properties);
     let mut set = |name: &str, value: String| config.properties.insert(name.to_owned(), value);
@@ -94,6 +98,29 @@ pub fn config(
     Ok(config)
 }
 
+/// The addresses as the application's pods understand them: a name without a dot is a Service of their
+/// namespace, and the operator is in another one.
+fn servers(servers: &str, namespace: &str) -> String {
+    let qualified = servers.split(',').map(|server| {
+        let server = server.trim();
+        let (scheme, address) = match server.split_once("://") {
+            Some((scheme, address)) => (format!("{scheme}://"), address),
+            None => (String::new(), server),
+        };
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) => (host, format!(":{port}")),
+            None => (address, String::new()),
+        };
+        let service = !host.is_empty() && host != "localhost" && !host.contains(['.', '[', ':']);
+        if service {
+            format!("{scheme}{host}.{namespace}{port}")
+        } else {
+            server.to_owned()
+        }
+    });
+    qualified.collect::<Vec<_>>().join(",")
+}
+
 fn value(
     secrets: &BTreeMap<String, Secret>,
     field: &'static str,
@@ -115,4 +142,26 @@ fn value(
 /// A line break at the end of a Secret's value is its editor's, not the password's.
 fn line(text: String) -> String {
     text.trim_end_matches(['\r', '\n']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::servers;
+
+    #[test]
+    fn a_short_name_is_a_service_of_the_applications_namespace() {
+        for (written, meant) in [
+            ("kafka:9092", "kafka.loans:9092"),
+            ("kafka", "kafka.loans"),
+            ("a:9092, b:9093", "a.loans:9092,b.loans:9093"),
+            ("SASL_SSL://kafka:9092", "SASL_SSL://kafka.loans:9092"),
+            ("kafka.prod:9092", "kafka.prod:9092"),
+            ("kafka.example.com:9092", "kafka.example.com:9092"),
+            ("10.244.0.2:9094", "10.244.0.2:9094"),
+            ("[::1]:9092", "[::1]:9092"),
+            ("localhost:9092", "localhost:9092"),
+        ] {
+            assert_eq!(servers(written, "loans"), meant);
+        }
+    }
 }

@@ -163,7 +163,7 @@ impl Gather<'_> {
         if wanted.is_empty() {
             return KafkaView::NotAsked;
         }
-        let config = match config(&app.spec.kafka, secrets) {
+        let config = match config(app, secrets) {
             Ok(config) => config,
             Err(missing) => {
                 return KafkaView::Failed(Reason::SecretMissing, missing.to_string());

@@ -142,7 +142,7 @@ async fn in_kafka(act: &Act<'_>, observed: &Observed) -> Result<Option<String>> 
     let Some(claimed) = claimed.filter(|_| group || topics) else {
         return Ok(None);
     };
-    let config = match kafka::config(&act.app.spec.kafka, &observed.secrets) {
+    let config = match kafka::config(act.app, &observed.secrets) {
         Ok(config) => config,
         Err(missing) => return Ok(Some(format!("Kafka's part: {missing}"))),
     };
