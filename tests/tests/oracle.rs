@@ -1,0 +1,75 @@
+//! Goal: what Kafka Streams does with a topology and an input, ours does.
+//! Method: random cases through Kafka Streams' TopologyTestDriver and through our engine
+//! (`make fuzz` runs more of them). The comparison itself is tested with mistakes: each must be found.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::{Duration, Instant};
+
+use millrace_tests::oracle::compare::difference;
+use millrace_tests::oracle::coverage::Coverage;
+use millrace_tests::oracle::mistakes::MISTAKES;
+use millrace_tests::oracle::shrink::shrink;
+use millrace_tests::oracle::{Answer, Case, Judge, generate, ours};
+
+/// The same cases in each run, so that a failure is a change of ours.
+const SEED: u64 = 5;
+/// Cases of a run at most, and its time.
+const CASES: u64 = 4_000;
+const TIME: Duration = Duration::from_secs(45);
+/// Cases in which every mistake must show.
+const CASES_FOR_MISTAKES: u64 = 400;
+
+#[test]
+fn random_topologies_give_what_kafka_streams_gives() {
+    let began = Instant::now();
+    let mut judge = Judge::start().unwrap();
+    let mut coverage = Coverage::default();
+    let mut different: Option<Case> = None;
+    let mut refused = 0;
+    let cases = (0..CASES).map(|number| generate::case(SEED, number));
+    judge
+        .ask_all(cases, |case, answer| {
+            // Two types at one place are refused here where Java looks at each record.
+            let Ok(ours) = ours::run(&case) else {
+                refused += 1;
+                return Ok(began.elapsed() < TIME);
+            };
+            coverage.add(&case);
+            if difference(&case, &answer, &ours).is_some() {
+                different = Some(case);
+                return Ok(false);
+            }
+            Ok(began.elapsed() < TIME)
+        })
+        .unwrap();
+    println!("{}\n{refused} refused by ours", coverage.table());
+    if let Some(case) = different {
+        let (small, difference) = shrink(&mut judge, &case).unwrap().unwrap();
+        let topology = serde_json::to_string_pretty(&small.nodes).unwrap();
+        panic!("case {} of seed {SEED}:\n{topology}\n{difference}", case.id);
+    }
+    assert!(coverage.stateful_twice_percent() >= 30.0);
+}
+
+#[test]
+fn every_planted_mistake_is_found() {
+    let mut judge = Judge::start().unwrap();
+    let mut answered: Vec<(Case, Answer)> = Vec::new();
+    for mistake in MISTAKES {
+        let found = (0..CASES_FOR_MISTAKES).find(|&number| {
+            let place = usize::try_from(number).unwrap();
+            if place == answered.len() {
+                let case = generate::case(SEED, number);
+                let answer = judge.ask(&case).unwrap();
+                answered.push((case, answer));
+            }
+            let (case, answer) = &answered[place];
+            let changed = ours::run_changed(case, mistake.plant);
+            changed.is_ok_and(|ours| difference(case, answer, &ours).is_some())
+        });
+        let name = mistake.name;
+        println!("{name}: found by case {found:?}");
+        assert!(found.is_some(), "{name}: not found");
+    }
+}
