@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_kafka::HeadersBuf;
 use millrace_worker::testing::{CapturedRecord, StepDriver, StepOptions, TopologyDriver};
 
-use super::support::{app, drive, shown};
+use super::support::{app, shown};
 
 /// A table of windows from `in`, shown on `out` with keys as `key[start,end]`.
 fn windowed(steps: &str) -> String {
@@ -347,13 +347,8 @@ fn a_grace_joins_each_record_with_the_version_of_its_own_time() {
 
 #[test]
 fn windows_go_on_after_a_crash_and_late_records_are_as_late() {
-    let mut driver = drive(&format!(
-        "{}",
-        &counted("tumbling: {size: 10ms}, grace: 5ms")
-            .split_once("defaults: {key: string, value: json}\n")
-            .unwrap()
-            .1
-    ));
+    let yaml = counted("tumbling: {size: 10ms}, grace: 5ms");
+    let mut driver = TopologyDriver::new(&yaml).unwrap();
     let feed = |driver: &mut TopologyDriver, records: &[&str]| {
         for record in records {
             let (key, value, time) = parse(record);
