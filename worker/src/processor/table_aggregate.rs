@@ -9,6 +9,9 @@ use super::{Context, NodeError, encode, eval, variables};
 use crate::record::{Change, Datum, Record};
 use crate::topology::{Format, Operation, ProcessorNode, ProcessorTopology};
 
+/// A new key's bytes, the key, and the value that goes with it.
+type Pair<'r> = (&'r [u8], Datum<'r>, Datum<'r>);
+
 impl ProcessorTopology {
     /// Either half of an aggregation of a table: before the repartition topic, or behind it.
     pub(super) fn table_aggregation<'r>(
@@ -51,26 +54,25 @@ impl ProcessorTopology {
             context.dropped.records += 1;
             return Ok(());
         }
-        let mut pair =
-            |of: Datum<'r>| -> Result<Option<(&'r [u8], Datum<'r>, Datum<'r>)>, NodeError> {
-                if of.is_null() {
-                    return Ok(None);
-                }
-                let own = Record {
-                    value: of,
-                    ..*record
-                };
-                let known = variables(&own, arena);
-                let new_key = Datum::computed(eval(node, key, &known, arena)?);
-                let new_value = match value {
-                    Some(value) => Datum::computed(eval(node, value, &known, arena)?),
-                    None => of,
-                };
-                let bytes = encode(node, &new_key, format, context.scratch, arena)?;
-                Ok(bytes
-                    .filter(|_| !new_value.is_null())
-                    .map(|bytes| (bytes, new_key, new_value)))
+        let mut pair = |of: Datum<'r>| -> Result<Option<Pair<'r>>, NodeError> {
+            if of.is_null() {
+                return Ok(None);
+            }
+            let own = Record {
+                value: of,
+                ..*record
             };
+            let known = variables(&own, arena);
+            let new_key = Datum::computed(eval(node, key, &known, arena)?);
+            let new_value = match value {
+                Some(value) => Datum::computed(eval(node, value, &known, arena)?),
+                None => of,
+            };
+            let bytes = encode(node, &new_key, format, context.scratch, arena)?;
+            Ok(bytes
+                .filter(|_| !new_value.is_null())
+                .map(|bytes| (bytes, new_key, new_value)))
+        };
         let (new, old) = (pair(record.value)?, pair(record.old())?);
         let mut forward = |key: Datum<'r>, value: Datum<'r>, old: Datum<'r>| {
             let change = Some(&*arena.alloc(Change { old, latest: true }));

@@ -88,7 +88,6 @@ impl Shape {
                     | NodeKind::ForeignKeyChanged { subscriptions, .. } => {
                         *subscriptions == store.id
                     }
-                    NodeKind::Process { stores, .. } => stores.contains(&store.id),
                     _ => false,
                 }),
             },

@@ -60,7 +60,7 @@ impl<'a> Builder<'a, '_> {
             subtract,
             merge,
         };
-        self.aggregated(at, flow, &grouping, checked, &store, formats)
+        self.aggregated(at, &flow, &grouping, checked, &store, formats)
     }
 
     pub(super) fn count(&mut self, at: &At<'_>, flow: Flow, step: &Count) -> Option<Flow> {
@@ -85,7 +85,7 @@ impl<'a> Builder<'a, '_> {
             in_memory: step.in_memory,
             logging: step.logging,
         };
-        self.aggregated(at, flow, &grouping, checked, &store, (key, value))
+        self.aggregated(at, &flow, &grouping, checked, &store, (key, value))
     }
 
     pub(super) fn reduce(&mut self, at: &At<'_>, flow: Flow, step: &Reduce) -> Option<Flow> {
@@ -109,7 +109,7 @@ impl<'a> Builder<'a, '_> {
             in_memory: step.in_memory,
             logging: step.logging,
         };
-        self.aggregated(at, flow, &grouping, checked, &store, formats)
+        self.aggregated(at, &flow, &grouping, checked, &store, formats)
     }
 
     /// The expression for the first aggregate, and the formats of a store of such aggregates.
@@ -202,7 +202,7 @@ impl<'a> Builder<'a, '_> {
     fn aggregated(
         &mut self,
         at: &At<'_>,
-        flow: Flow,
+        flow: &Flow,
         grouping: &Grouping,
         checked: Checked,
         options: &StoreOptions<'_>,
@@ -245,7 +245,7 @@ impl<'a> Builder<'a, '_> {
     pub(super) fn table_of(
         &mut self,
         at: &At<'_>,
-        flow: Flow,
+        flow: &Flow,
         store: StoreId,
         ty: Type,
         kind: NodeKind,
@@ -266,7 +266,8 @@ impl<'a> Builder<'a, '_> {
                 serde: Some(value),
             },
             rekeyed: None,
-            ..flow
+            windowed: flow.windowed,
+            versioned: flow.versioned,
         }
     }
 }

@@ -17,7 +17,7 @@ impl<'a> Builder<'a, '_> {
     pub(super) fn foreign_key_join(
         &mut self,
         at: &At<'_>,
-        flow: Flow,
+        flow: &Flow,
         join: &Join,
         kind: JoinKind,
     ) -> Option<Flow> {
@@ -27,7 +27,7 @@ impl<'a> Builder<'a, '_> {
         }
         let known = ["foreignKey", "name", "store", "serdes", "inMemory"];
         self.only_fields(at, join, "a join by foreign key", &known);
-        let own = self.own_store(at, &flow)?;
+        let own = self.own_store(at, flow)?;
         let table = self.joined_store(at, join)?;
         let right_name = join.table.as_deref()?;
         let right_node = self.input(&at.path.key("table"), right_name)?.node;

@@ -32,7 +32,7 @@ impl<'a> Builder<'a, '_> {
                 "name a `table`, or put `- toStream: {}` before to join each change",
             ),
             "table" if table && join.foreign_key.is_some() => {
-                self.foreign_key_join(at, flow, join, kind)
+                self.foreign_key_join(at, &flow, join, kind)
             }
             "table" if table => self.table_join(at, flow, join, kind),
             "stream" => self.stream_join(at, flow, join, kind),

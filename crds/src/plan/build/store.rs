@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::topology::{SerdeName, Serdes};
 
 /// A store to be added.
+#[derive(Clone, Copy)]
 pub(super) struct NewStore<'s> {
     /// Its name.
     pub name: &'s str,

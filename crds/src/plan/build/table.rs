@@ -46,7 +46,7 @@ impl<'a> Builder<'a, '_> {
             store,
             table: false,
         };
-        let flow = self.table_of(at, flow, store, ty, node);
+        let flow = self.table_of(at, &flow, store, ty, node);
         Some(Flow {
             versioned: kind != StoreKind::KeyValue,
             ..flow

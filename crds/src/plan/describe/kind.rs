@@ -90,12 +90,6 @@ fn describe_table(plan: &Plan, kind: &NodeKind) -> String {
             until,
             bounds,
         } => describe_suppress(*until, *bounds, store(id)),
-        NodeKind::Process {
-            processor, stores, ..
-        } => {
-            let stores: Vec<&str> = stores.iter().map(store).collect();
-            format!("process by {processor} with stores [{}]", stores.join(", "))
-        }
         _ => String::new(),
     }
 }

@@ -405,15 +405,6 @@ pub enum NodeKind {
         /// How much.
         bounds: BufferBounds,
     },
-    /// Hands records to a processor registered in the worker's image.
-    Process {
-        /// Its name there.
-        processor: String,
-        /// Stores it may use.
-        stores: Vec<StoreId>,
-        /// Whether it keeps keys as they are (FixedKeyProcessor, KIP-820).
-        fixed_key: bool,
-    },
     /// Writes to a topic.
     Sink {
         /// Topic to write.

@@ -50,7 +50,6 @@ impl NodeKind {
             } => vec![(*subscriptions, true), (*table, false)],
             Self::ForeignKeyChanged { subscriptions, .. } => vec![(*subscriptions, false)],
             Self::ForeignKeyAnswer { store, .. } => vec![(*store, false)],
-            Self::Process { stores, .. } => stores.iter().map(|store| (*store, true)).collect(),
             _ => Vec::new(),
         }
     }
