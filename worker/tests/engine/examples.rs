@@ -15,12 +15,10 @@ fn example(name: &str) -> StepDriver {
 /// Feeds `(topic, key, value, time)`; returns `topic key:value@time` of what came out, internal topics
 /// left out.
 fn fed(driver: &mut StepDriver, records: &[(&str, &str, &str, i64)]) -> Vec<String> {
-    let text = |bytes: &Option<_>| {
-        bytes
-            .as_ref()
-            .map_or("null".to_owned(), |bytes: &Box<[u8]>| {
-                String::from_utf8(bytes.to_vec()).unwrap()
-            })
+    let text = |bytes: Option<&[u8]>| {
+        bytes.map_or("null".to_owned(), |bytes| {
+            String::from_utf8(bytes.to_vec()).unwrap()
+        })
     };
     let mut out = Vec::new();
     for (topic, key, value, time) in records {
@@ -31,7 +29,7 @@ fn fed(driver: &mut StepDriver, records: &[(&str, &str, &str, i64)]) -> Vec<Stri
             written
                 .filter(|record| !record.topic.ends_with("-repartition"))
                 .map(|record| {
-                    let (key, value) = (text(&record.key), text(&record.value));
+                    let (key, value) = (text(record.key.as_deref()), text(record.value.as_deref()));
                     format!("{} {key}:{value}@{}", record.topic, record.timestamp)
                 }),
         );
