@@ -4,6 +4,9 @@
 //! below is what `kubectl explain` shows. They hold what was written; whether it makes sense is
 //! [`plan`](mod@crate::plan)'s to say.
 
+// Each printer column has a type, most the same: clippy takes them for one attribute said twice.
+#![allow(clippy::duplicated_attributes)]
+
 mod errors;
 mod kafka;
 mod pod;
