@@ -44,8 +44,19 @@ EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/millrace-worker"]
 CMD ["run"]
 
-FROM base AS operator
-COPY --from=binaries /bin-out/millrace-operator /usr/local/bin/
+# The operator alone with what it links: no shell, no package manager.
+FROM base AS operator-files
+USER root
+COPY --from=binaries /bin-out/millrace-operator /files/usr/local/bin/
+RUN cp --parents --dereference \
+      $(ldd /files/usr/local/bin/millrace-operator | grep -o '/[^ ]*') /etc/passwd /etc/group /files \
+ && cp --parents --recursive --dereference /etc/ssl/certs /files \
+ && mkdir -m 1777 /files/tmp
+
+FROM scratch AS operator
+COPY --from=operator-files /files/ /
+USER 65532:65532
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/millrace-operator"]
 
 FROM base AS transaction-producer

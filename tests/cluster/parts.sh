@@ -140,7 +140,7 @@ readOnlyPort: 0
 resolvConf: $state/resolv.conf
 clusterDNS: ["$dns_ip"]
 clusterDomain: cluster.local
-evictionHard: {memory.available: "100Mi", nodefs.available: "1%"}
+evictionHard: {memory.available: "100Mi", nodefs.available: "100Mi"}
 imageGCHighThresholdPercent: 100
 volumePluginDir: $state/volume-plugins
 makeIPTablesUtilChains: false
