@@ -41,7 +41,9 @@ pub async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action> {
     let began = Instant::now();
-    let looked = tokio::time::timeout(LIMIT, look(&object, &context)).await;
+    // On the heap: the steps' states add up.
+    let steps = Box::pin(look(&object, &context));
+    let looked = tokio::time::timeout(LIMIT, steps).await;
     context.metrics.reconciled(began.elapsed());
     looked.unwrap_or_else(|_| Err(Error::Lost(format!("a look took longer than {LIMIT:?}"))))
 }

@@ -178,13 +178,9 @@ impl Conditions<'_> {
             return Some((block.reason, block.message.clone()));
         }
         let changed = self.verdict.changed.iter();
-        let all = self
-            .progress
-            .troubles
-            .iter()
-            .chain(&self.health.troubles)
-            .chain(changed);
-        all.cloned().next()
+        let troubles = self.progress.troubles.iter();
+        let mut all = troubles.chain(&self.health.troubles).chain(changed);
+        all.next().cloned()
     }
 
     fn suspends(&self) -> bool {

@@ -85,9 +85,9 @@ pub fn config(
     if let Some(sasl) = &spec.sasl {
         let (user, password) = (&sasl.username_secret, &sasl.password_secret);
         let path = "spec.kafka.sasl.usernameSecret";
-        let user = line(value(secrets, path, &user.name, &user.key)?);
+        let user = line(&value(secrets, path, &user.name, &user.key)?);
         let path = "spec.kafka.sasl.passwordSecret";
-        let password = line(value(secrets, path, &password.name, &password.key)?);
+        let password = line(&value(secrets, path, &password.name, &password.key)?);
         set("sasl.mechanism", sasl.mechanism.name().to_owned());
         set("sasl.username", user);
         set("sasl.password", password);
@@ -140,7 +140,7 @@ fn value(
 }
 
 /// A line break at the end of a Secret's value is its editor's, not the password's.
-fn line(text: String) -> String {
+fn line(text: &str) -> String {
     text.trim_end_matches(['\r', '\n']).to_owned()
 }
 
