@@ -149,7 +149,9 @@ fn renew(space: &Space, password: &str) -> Result<()> {
                 "req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj|/CN={name}"
             ),
         )?;
-        std::fs::write(folder.join("names"), format!("subjectAltName=DNS:{name}\n"))
+        let full = format!("{name}.{namespace}");
+        let names = format!("DNS:{name},DNS:{full},DNS:{full}.svc.cluster.local");
+        std::fs::write(folder.join("names"), format!("subjectAltName={names}\n"))
             .context("write the certificate's names")?;
         openssl(
             folder,
