@@ -67,7 +67,9 @@ fn check(node: &Value, path: &str) {
             check(&object["items"], &format!("{path}[]"));
         }
         Some("string") => {
-            let bounded = object.contains_key("maxLength") || object.contains_key("enum");
+            // A format such as a date's bounds a text as well as a length does.
+            let bounds = ["maxLength", "enum", "format"];
+            let bounded = bounds.iter().any(|bound| object.contains_key(*bound));
             assert!(bounded, "{path}: an unbounded string");
         }
         _ => {}
