@@ -169,8 +169,9 @@ down() {
 kill_pods() {
   local round pids
   for ((round = 0; round < 20; round++)); do
+    # Groups vanish while they are looked at.
     pids=$(find /sys/fs/cgroup -path "*$cgroup/*" -name cgroup.procs -exec cat {} + 2>/dev/null |
-      sort -un)
+      sort -un) || true
     [[ -n $pids ]] || break
     xargs -r kill -9 <<<"$pids" 2>/dev/null || true
     sleep 0.1
