@@ -80,11 +80,11 @@ impl Sections {
             } => {
                 let tag = if *negate { "filterNot" } else { "filter" };
                 let step = json!({tag: predicate.cel()});
-                self.either(case, name, from, vec![step], store.as_deref());
+                self.either(case, name, from, step, store.as_deref());
             }
             Op::MapValues { from, value, store } => {
                 let step = json!({"mapValues": value.cel()});
-                self.either(case, name, from, vec![step], store.as_deref());
+                self.either(case, name, from, step, store.as_deref());
             }
             op => {
                 let (from, steps) = match stateless(name, op) {
@@ -112,15 +112,9 @@ impl Sections {
         self.streams.insert(name.to_owned(), stream);
     }
 
-    /// Steps that streams and tables both have.
-    fn either(
-        &mut self,
-        case: &Case,
-        name: &str,
-        from: &str,
-        steps: Vec<Value>,
-        store: Option<&str>,
-    ) {
+    /// A step that streams and tables both have.
+    fn either(&mut self, case: &Case, name: &str, from: &str, step: Value, store: Option<&str>) {
+        let steps = vec![step];
         let mut derived = json!({"from": from, "steps": steps});
         if !case.is_table(from) {
             self.streams.insert(name.to_owned(), derived);

@@ -19,8 +19,8 @@ const OPERATORS: &[(u64, Add)] = &[
     (3, Generator::repartition),
     (3, Generator::merge),
     (3, Generator::split),
-    (3, Generator::to_table),
-    (3, Generator::to_stream),
+    (3, Generator::table_of_stream),
+    (3, Generator::stream_of_table),
     (3, Generator::table_filter),
     (3, Generator::table_map_values),
     (6, Generator::aggregate),
@@ -170,14 +170,14 @@ impl Generator {
         true
     }
 
-    fn to_table(&mut self) -> bool {
+    fn table_of_stream(&mut self) -> bool {
         let from = self.any_stream();
         let store = self.store(StoreKind::KeyValue, false);
         self.stored_table(Op::ToTable { from, store });
         true
     }
 
-    fn to_stream(&mut self) -> bool {
+    fn stream_of_table(&mut self) -> bool {
         let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
             return false;
         };
@@ -196,7 +196,7 @@ impl Generator {
             negate: self.random.percent(40),
             store,
         };
-        self.derived_table(table, op);
+        self.derived_table(&table, op);
         true
     }
 
@@ -210,7 +210,7 @@ impl Generator {
             value: self.value_fn(),
             store,
         };
-        self.derived_table(table, op);
+        self.derived_table(&table, op);
         true
     }
 
@@ -222,7 +222,7 @@ impl Generator {
     }
 
     /// A table whose values alone are not those of the one it is derived from.
-    fn derived_table(&mut self, from: TableFlow, op: Op) {
+    fn derived_table(&mut self, from: &TableFlow, op: Op) {
         let stored = matches!(
             &op,
             Op::Filter { store: Some(_), .. } | Op::MapValues { store: Some(_), .. }
@@ -232,7 +232,7 @@ impl Generator {
             name,
             stored,
             versioned: None,
-            ..from
+            ..*from
         });
     }
 
