@@ -16,7 +16,7 @@ API ?= 127.0.0.1:8004
 KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-unit lint fmt deny bench fuzz soak crd images cluster cluster-down clean-state
+.PHONY: help setup build demo test test-unit lint fmt deny bench e2e fuzz soak crd images cluster cluster-down clean-state
 
 help: ## List the targets
 	@echo "Usage: make TARGET [NAME=VALUE …]"
@@ -73,6 +73,13 @@ crd: build ## Write the CustomResourceDefinition from the types
 
 images: build ## Build the container images; BASE=IMAGE, BUILDER=docker|podman|buildah
 	@scripts/images.sh
+
+e2e: build ## Run the end-to-end tests on a real Kubernetes; ONLY=NAME selects; needs root, Go, Java 17, Maven
+	@scripts/setup.sh java
+	@scripts/setup.sh cluster
+	@tests/cluster/bin.sh
+	@tests/cluster/kafka.sh
+	@scripts/cargo.sh test $(CARGO_FLAGS) --test e2e -- $(ONLY)
 
 cluster: build ## Start a real Kubernetes here, with the operator, Kafka and the loan example; needs root
 	@scripts/setup.sh java
