@@ -13,7 +13,7 @@ fn source(topic: &str, versioned: bool) -> Value {
 }
 
 /// `left` and `right` joined into `out`.
-fn joined(kind: &str, joiner: &str, left: Value, right: Value) -> Value {
+fn joined(kind: &str, joiner: &str, left: &Value, right: &Value) -> Value {
     json!({"tables": {
         "left": left,
         "right": right,
@@ -33,7 +33,7 @@ fn a_table_joins_a_table_as_kafka_streams_does() {
             let (kind, versioned) = join.split_once('_').unwrap_or((&join, ""));
             let left = source("L", matches!(versioned, "vv" | "lv"));
             let right = source("R", matches!(versioned, "vv" | "rv"));
-            table.check(&join, drive(&joined(kind, DASH, left, right)));
+            table.check(&join, drive(&joined(kind, DASH, &left, &right)));
         }
     }
 }
@@ -66,7 +66,7 @@ fn each_change_of_a_joined_table_is_the_one_kafka_streams_sends() {
     for steps in Steps::read("table_table_unit.steps") {
         let kind = steps.heading[0].clone();
         let (left, right) = (source("L", false), source("R", false));
-        let driver = drive(&joined(&kind, PLUS, left, right));
+        let driver = drive(&joined(&kind, PLUS, &left, &right));
         steps.run(driver, |inputs, expected, out| {
             let new = |change: &str| match change.split_once("<-") {
                 Some((new, old)) => format!("{new}@{}", old.rsplit_once('@').unwrap().1),
