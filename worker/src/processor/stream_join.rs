@@ -292,10 +292,10 @@ fn closed_unmatched<'r>(
             return true;
         };
         let (time, left) = (i64::from_be_bytes(*time), side != 0);
-        earliest = time;
         if left_open && right_open {
             return false;
         }
+        earliest = time;
         if time.saturating_add(join.open_ms(left)) >= stream_time {
             left_open |= left;
             right_open |= !left;
