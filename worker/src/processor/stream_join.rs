@@ -292,14 +292,15 @@ fn closed_unmatched<'r>(
             return true;
         };
         let (time, left) = (i64::from_be_bytes(*time), side != 0);
+        earliest = time;
         if left_open && right_open {
             return false;
         }
-        earliest = time;
         if time.saturating_add(join.open_ms(left)) >= stream_time {
             left_open |= left;
             right_open |= !left;
-            return true;
+            // Kafka Streams looks at one value after the other: the next one may be of this row.
+            return !(left_open && right_open && has_several(row.value));
         }
         closed.push(Unmatched {
             row_key: arena.alloc_slice_copy(row_key),
@@ -311,4 +312,10 @@ fn closed_unmatched<'r>(
         true
     })?;
     Ok((closed, earliest))
+}
+
+/// Whether a list has more than one value.
+fn has_several(list: &[u8]) -> bool {
+    list.split_first_chunk::<4>()
+        .is_some_and(|(len, rest)| rest.len() > u32::from_be_bytes(*len) as usize)
 }
