@@ -114,6 +114,7 @@ impl Act<'_> {
             self.namespace,
             &kind.resource(),
         );
+        self.refuse_foreign(&api, kind, &name).await?;
         let params = PatchParams::apply(MANAGER).force();
         api.patch(&name, &params, &Patch::Apply(object))
             .await
@@ -137,6 +138,26 @@ impl Act<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Fails where an object without our labels has the name and is not the StreamApp's: a StreamApp
+    /// called as the StatefulSet of somebody's database must not become it.
+    async fn refuse_foreign(&self, api: &Api<DynamicObject>, kind: Kind, name: &str) -> Result<()> {
+        if self.live.objects.contains_key(&(kind, name.to_owned())) {
+            return Ok(());
+        }
+        let object = || format!("{kind} {name}");
+        let found = api.get_opt(name).await;
+        let found = found.map_err(Error::kubernetes("read", object()))?;
+        let uid = self.app.metadata.uid.as_deref();
+        let is_ours = |found: &DynamicObject| {
+            let owners = found.owner_references();
+            owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
+        };
+        match found {
+            Some(found) if !is_ours(&found) => Err(Error::Foreign(object())),
+            _ => Ok(()),
+        }
     }
 
     fn note_lower(&self, replicas: u32) {

@@ -30,6 +30,13 @@ pub enum Error {
         /// Why not.
         source: serde_json::Error,
     },
+    /// An object of a name that we need is somebody else's. Applying over it would take it away from
+    /// them.
+    #[error(
+        "{0} is there and is not this StreamApp's: give the StreamApp another name, or remove the \
+         object if nobody needs it"
+    )]
+    Foreign(String),
     /// The StreamApp has no name, namespace or uid: the API server never sends such a one.
     #[error("the StreamApp has no {0}")]
     Nameless(&'static str),
@@ -74,6 +81,7 @@ impl Error {
             },
             Self::Kafka(error) => error.kind.reason(),
             Self::Encode { .. } => "Encode",
+            Self::Foreign(_) => "Foreign",
             Self::Nameless(_) => "Nameless",
             Self::Lost(_) => "Lost",
         }

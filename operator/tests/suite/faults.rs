@@ -39,6 +39,33 @@ async fn a_refused_object_is_said_in_the_status() {
 }
 
 #[tokio::test]
+async fn an_object_of_somebody_else_is_never_taken_over() {
+    let world = World::new();
+    world.topic("requests", 3);
+    world.topic("results", 3);
+    world.apply("loans", &app());
+    let database = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {"name": "loans", "namespace": "default"},
+        "spec": {"replicas": 3, "template": {"spec": {"containers": [{"image": "database:1"}]}}},
+    });
+    let at = path("statefulsets", "loans");
+    world.api.put(&at, database);
+    let before = world.api.get(&at);
+    // The first look adds the finalizer.
+    world.look("loans").await.unwrap();
+    assert_eq!(world.look("loans").await.unwrap_err().reason(), "Foreign");
+    assert_eq!(world.api.get(&at), before);
+    let degraded = world.condition("loans", "Degraded");
+    assert_eq!(degraded, ("True".to_owned(), "ReconcileFailed".to_owned()));
+    let message = world.message("loans", "Degraded");
+    assert!(message.contains("StatefulSet loans is there"), "{message}");
+    world.api.remove(&at);
+    world.settle("loans").await;
+    assert_eq!(world.condition("loans", "Degraded").0, "False");
+}
+
+#[tokio::test]
 async fn a_conflict_is_tried_again() {
     let world = World::new();
     world.topic("requests", 3);
