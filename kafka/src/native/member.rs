@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
@@ -26,6 +26,9 @@ pub(crate) enum Change {
 /// What the rebalance callback writes and the polling thread reads.
 type Changes = Mutex<VecDeque<Change>>;
 
+/// Events that a closing member reads at a time.
+const CLOSING_EVENTS: usize = 64;
+
 /// A group member.
 ///
 /// librdkafka keeps two books: the group's assignment, of which it tells the other members, and the
@@ -37,6 +40,8 @@ type Changes = Mutex<VecDeque<Change>>;
 pub(crate) struct Member {
     client: Client,
     changes: Arc<Changes>,
+    /// The change that was taken last, while it wants an answer.
+    unanswered: Option<Change>,
 }
 
 impl Member {
@@ -55,7 +60,11 @@ impl Member {
             NativeError::check(sys::rd_kafka_poll_set_consumer(client.as_ptr()))?;
             NativeError::check(sys::rd_kafka_subscribe(client.as_ptr(), topics.as_ptr()))?;
         }
-        Ok(Self { client, changes })
+        Ok(Self {
+            client,
+            changes,
+            unanswered: None,
+        })
     }
 
     /// The client underneath.
@@ -72,15 +81,15 @@ impl Member {
     }
 
     /// The oldest change since the last call; changes are written while the queue is read.
-    pub(crate) fn take_change(&self) -> Option<Change> {
-        self.changes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+    pub(crate) fn take_change(&mut self) -> Option<Change> {
+        let change = locked(&self.changes).pop_front();
+        self.unanswered.clone_from(&change);
+        change
     }
 
     /// Answers the open rebalance. See [`Member`] for the empty list.
-    pub(crate) fn answer(&self, change: &Change) -> Result<(), NativeError> {
+    pub(crate) fn answer(&mut self, change: &Change) -> Result<(), NativeError> {
+        self.unanswered = None;
         let nothing = PartitionList::new();
         let rk = self.client.as_ptr();
         // SAFETY: a valid handle and list, which stays ours; the error is handed over.
@@ -136,6 +145,31 @@ impl Member {
             )))
         }
     }
+}
+
+impl Drop for Member {
+    /// Answers an open assignment. A client that waits for that answer never ends (librdkafka
+    /// 2.12), and its heartbeats keep tasks that nobody runs. An open revocation it ends by itself,
+    /// and an answer to it would only bring the next assignment.
+    fn drop(&mut self) {
+        if let Ok(queue) = self.queue() {
+            let mut events = Vec::new();
+            while queue.take(CLOSING_EVENTS, &mut events) == CLOSING_EVENTS {
+                events.clear();
+            }
+        }
+        let unread = std::mem::take(&mut *locked(&self.changes));
+        for change in self.unanswered.take().into_iter().chain(unread) {
+            if matches!(change, Change::Assigned(_)) {
+                // An error says that the group has gone on without the answer.
+                let _ = self.answer(&change);
+            }
+        }
+    }
+}
+
+fn locked(changes: &Changes) -> MutexGuard<'_, VecDeque<Change>> {
+    changes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A member's identity: proof of membership for a transaction's offsets.
@@ -195,8 +229,5 @@ unsafe extern "C" fn on_rebalance(
         let lost = unsafe { sys::rd_kafka_assignment_lost(rk) != 0 };
         Change::Revoked { partitions, lost }
     };
-    changes
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push_back(change);
+    locked(changes).push_back(change);
 }

@@ -94,6 +94,37 @@ fn a_member_that_leaves_gives_its_tasks_to_the_others_at_once() {
     );
 }
 
+/// A member that waits for an answer nobody will give would keep its client, and its heartbeats.
+#[test]
+fn a_member_closes_at_once_also_in_the_middle_of_a_rebalance() {
+    let cluster = cluster();
+    let tasks = topic(&cluster, "group-close-tasks", 2);
+    // The change is noticed and not answered; it waits unread; it comes while the member closes.
+    for (name, wait) in [("noticed", None), ("unread", Some(4)), ("coming", Some(3))] {
+        let group = unique(&format!("group-close-{name}"));
+        let mut one = TestMember::join(&cluster, &group, &tasks, "00000-000");
+        match wait {
+            None => {
+                settle(&mut [&mut one], |m| own_all(m, 2));
+                let mut two = TestMember::join(&cluster, &group, &tasks, "00001-000");
+                let deadline = Instant::now() + LIMIT;
+                while one.consumer.rebalance().is_none() {
+                    assert!(Instant::now() < deadline);
+                    let timeout = Duration::from_millis(10);
+                    one.consumer.poll(timeout, 1, &mut |_| {}).unwrap();
+                    two.step();
+                }
+            }
+            Some(seconds) => std::thread::sleep(Duration::from_secs(seconds)),
+        }
+        let start = Instant::now();
+        one.consumer.close(false).unwrap();
+        let took = start.elapsed();
+        println!("a change {name}: closed in {took:?}");
+        assert!(took < Duration::from_secs(2), "a change {name}: {took:?}");
+    }
+}
+
 #[test]
 fn a_change_stays_open_until_acknowledged_and_a_revoked_task_moves_only_then() {
     let cluster = cluster();
