@@ -33,8 +33,9 @@ use serde::Serialize;
 
 pub use app_file::accepted_app;
 pub use meta::{
-    INSTANCE_LABEL, MANAGED, RESTART_ANNOTATION, RUNTIME_ANNOTATION, TASKS_ANNOTATION,
-    restart_requested, runtime_name, selector, service_name, stateful_set_name,
+    GIVE_UP_ANNOTATION, INSTANCE_LABEL, MANAGED, RESTART_ANNOTATION, RUNTIME_ANNOTATION,
+    TASKS_ANNOTATION, given_up_stores, restart_requested, runtime_name, selector, service_name,
+    stateful_set_name,
 };
 
 /// What is rendered, and for whom.

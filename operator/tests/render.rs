@@ -43,6 +43,7 @@ fn settings(replicas: u32) -> RuntimeSettings {
     RuntimeSettings {
         replicas,
         threads: 2,
+        growing: false,
     }
 }
 

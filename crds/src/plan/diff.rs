@@ -158,8 +158,12 @@ impl fmt::Display for Diff {
         }
         f.write_str(match (self.compatible(), self.is_empty()) {
             (true, true) => "compatible: pods can be replaced one after the other",
-            (true, false) => {
+            (true, false) if self.stores_removed.is_empty() => {
                 "compatible: all pods stop, then all start; state and offsets are kept"
+            }
+            (true, false) => {
+                "gives up the state of the stores that are gone; a store with another name starts \
+                 empty, while its input goes on from the committed offsets"
             }
             (false, _) => {
                 "incompatible: what exists cannot be read by the new plan; run it under \

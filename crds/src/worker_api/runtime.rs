@@ -18,6 +18,11 @@ pub struct RuntimeSettings {
     pub replicas: u32,
     /// Stream threads of each worker, 1 to 100.
     pub threads: u32,
+    /// Workers are being added and not all of them are ready. One that has more threads than
+    /// `threads` keeps them until they are: ended at once, their tasks would first move to the
+    /// threads that stay, and a second time to the new workers. Absent is false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub growing: bool,
 }
 
 /// Why a text is not [`RuntimeSettings`].
@@ -108,6 +113,7 @@ mod tests {
         let suspended = RuntimeSettings {
             replicas: 0,
             threads: 3,
+            growing: false,
         };
         assert_eq!(suspended.threads_of(0), 0);
     }
@@ -117,10 +123,18 @@ mod tests {
         let settings = RuntimeSettings {
             replicas: 1,
             threads: 100,
+            growing: false,
         };
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(text, r#"{"replicas":1,"threads":100}"#);
         assert_eq!(RuntimeSettings::parse(&text).unwrap(), settings);
+        let growing = RuntimeSettings {
+            growing: true,
+            ..settings
+        };
+        let text = serde_json::to_string(&growing).unwrap();
+        assert_eq!(text, r#"{"replicas":1,"threads":100,"growing":true}"#);
+        assert_eq!(RuntimeSettings::parse(&text).unwrap(), growing);
         RuntimeSettings::parse(r#"{"replicas":1,"threads":1,"later":true}"#).unwrap();
     }
 

@@ -289,4 +289,8 @@ fn a_store_that_is_gone_is_named() {
             .to_string()
             .contains("- store counted (its changelog topic stays)")
     );
+    assert!(
+        change.to_string().contains("gives up the state"),
+        "{change}"
+    );
 }

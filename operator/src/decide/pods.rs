@@ -31,13 +31,18 @@ pub(super) fn plan_pods(
         // Kafka cannot be asked: the workers keep the threads they have, and pods are still scaled.
         let threads = u32::try_from(known?).ok()?;
         let replicas = scale::settings(&observed.app, Some(1))?.replicas;
-        Some(RuntimeSettings { replicas, threads })
+        Some(RuntimeSettings {
+            replicas,
+            threads,
+            growing: false,
+        })
     });
     progress.config_map = observed.accepted.as_ref().map(|a| a.config_map.clone());
-    let Some(settings) = settings else {
+    let Some(mut settings) = settings else {
         progress.wanted = observed.live.replicas();
         return progress;
     };
+    settings.growing = scale::is_growing(&observed.live.pods, &observed.workers, settings);
     (progress.wanted, progress.threads) = (settings.replicas, Some(settings.threads));
     let exists = observed.live.stateful_set.is_some();
     if verdict.block.is_some() && !exists {
@@ -274,7 +279,8 @@ impl Template<'_> {
         let live = &self.observed.live;
         let running = self.observed.accepted.as_ref();
         let same = running.is_none_or(|running| running.config_map == config_map);
-        if same || verdict.change != Change::StopFirst {
+        let stops = matches!(verdict.change, Change::StopFirst | Change::GivesUp { .. });
+        if same || !stops {
             return false;
         }
         // Also until the StatefulSet's controller has counted that there are none: it makes the first

@@ -27,7 +27,26 @@ pub fn settings(app: &StreamApp, tasks: Option<usize>) -> Option<RuntimeSettings
         }
     };
     let replicas = if app.spec.suspend { 0 } else { wanted };
-    Some(RuntimeSettings { replicas, threads })
+    Some(RuntimeSettings {
+        replicas,
+        threads,
+        growing: false,
+    })
+}
+
+/// Whether pods are on their way while one of those that are there has more threads than it is to
+/// have in the end. Its tasks wait for the new pods where they are.
+pub fn is_growing(
+    pods: &BTreeMap<u32, PodView>,
+    answers: &BTreeMap<u32, Answer>,
+    settings: RuntimeSettings,
+) -> bool {
+    let ready = |ordinal: u32| pods.get(&ordinal).is_some_and(|pod| pod.ready);
+    let has_more = |answer: &Answer| {
+        let threads = answer.as_ref().map_or(0, |status| status.threads.len());
+        threads > settings.threads as usize
+    };
+    (0..settings.replicas).any(|ordinal| !ready(ordinal)) && answers.values().any(has_more)
 }
 
 /// How far the pods above the wanted number are.

@@ -12,6 +12,14 @@ pub(super) enum Change {
     Rolling,
     /// It can go on with the state and offsets there are, but members of both must never run at once.
     StopFirst,
+    /// It can as well, but has no use for the state of these stores any more. A renamed store is one
+    /// that is gone and one that starts empty, which nobody means.
+    GivesUp {
+        /// Names of the stores.
+        stores: Vec<String>,
+        /// The difference, in words.
+        difference: String,
+    },
     /// It cannot: the difference, in words.
     Incompatible(String),
 }
@@ -37,6 +45,11 @@ pub(super) fn change(
     let diff = diff(running, plan);
     if !diff.compatible() {
         Change::Incompatible(diff.to_string())
+    } else if !diff.stores_removed.is_empty() {
+        Change::GivesUp {
+            difference: diff.to_string(),
+            stores: diff.stores_removed,
+        }
     } else if diff.is_empty() {
         Change::Rolling
     } else {

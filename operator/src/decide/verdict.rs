@@ -1,11 +1,13 @@
 //! Whether what the spec asks may run, and what stands against it.
 
+use kube::ResourceExt;
 use millrace_crds::plan::{Layout, Plan};
 use millrace_crds::stream_app::Reason;
 
 use super::topics::{self, Fit, Topics};
 use super::topology::{Change, change};
 use crate::observe::{KafkaView, Observed};
+use crate::render;
 
 /// What stands against the spec. The pods' template then stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +84,20 @@ impl<'a> Verdict<'a> {
         self.change = change(plan, observed.accepted.as_ref(), status);
         if let Change::Incompatible(difference) = &self.change {
             return block(Reason::IncompatibleTopology, difference.clone());
+        }
+        let given_up = render::given_up_stores(&observed.app);
+        if let Change::GivesUp { stores, difference } = &self.change
+            && !stores
+                .iter()
+                .all(|store| given_up.contains(&store.as_str()))
+        {
+            let message = format!(
+                "{difference}\nIf that is meant: kubectl annotate streamapp {} {}={} --overwrite",
+                observed.app.name_any(),
+                render::GIVE_UP_ANNOTATION,
+                stores.join(",")
+            );
+            return block(Reason::IncompatibleTopology, message);
         }
         let facts = match &observed.kafka {
             KafkaView::Facts(facts) => facts,

@@ -112,7 +112,7 @@ fn hash(text: &str) -> String {
 
 /// The ConfigMap whose file the workers watch.
 pub(super) fn runtime(app: &StreamApp, settings: RuntimeSettings) -> DynamicObject {
-    let content = json!({"replicas": settings.replicas, "threads": settings.threads});
+    let content = json!(settings);
     DynamicObject {
         types: Some(TypeMeta {
             api_version: "v1".to_owned(),

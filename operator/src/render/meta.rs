@@ -24,6 +24,9 @@ pub const RUNTIME_ANNOTATION: &str = "millrace.dev/runtime";
 /// Annotation of a StreamApp, copied to its pods: another value restarts them.
 pub const RESTART_ANNOTATION: &str = "millrace.dev/restart";
 
+/// Annotation of a StreamApp: stores, separated by commas, whose state an edit may give up.
+pub const GIVE_UP_ANNOTATION: &str = "millrace.dev/give-up-stores";
+
 /// Annotation of pods: how many tasks there were when they started. A worker looks at its topics'
 /// partitions once, at its start.
 pub const TASKS_ANNOTATION: &str = "millrace.dev/tasks";
@@ -48,6 +51,13 @@ pub fn restart_requested(app: &StreamApp) -> Option<&str> {
     app.annotations()
         .get(RESTART_ANNOTATION)
         .map(String::as_str)
+}
+
+/// The stores whose state may be given up.
+pub fn given_up_stores(app: &StreamApp) -> Vec<&str> {
+    let named = app.annotations().get(GIVE_UP_ANNOTATION);
+    let names = named.into_iter().flat_map(|names| names.split(','));
+    names.map(str::trim).collect()
 }
 
 /// Selector of an application's objects, by its StreamApp's name.

@@ -100,6 +100,36 @@ async fn a_compatible_topology_with_other_tasks_stops_all_pods_before_the_first_
 }
 
 #[tokio::test]
+async fn a_renamed_store_is_refused_until_its_state_is_given_up_by_name() {
+    let world = World::running().await;
+    let steps = json!([{"groupByKey": {}}, {"count": {"name": "totals"}}]);
+    world.patch(
+        "loans",
+        &json!({"topology": {"tables": {"counted": {"steps": steps}}}}),
+    );
+    world.settle("loans").await;
+    let refused = ("False".to_owned(), "IncompatibleTopology".to_owned());
+    assert_eq!(world.condition("loans", "TopologyAccepted"), refused);
+    let message = world.message("loans", "TopologyAccepted");
+    for words in [
+        "+ store totals (starts empty)",
+        "- store counts",
+        "kubectl annotate streamapp loans millrace.dev/give-up-stores=counts --overwrite",
+    ] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+
+    let given_up = json!({"millrace.dev/give-up-stores": "another, counts"});
+    let annotated = json!({"metadata": {"annotations": given_up}});
+    world.api.merge(&path("streamapps", "loans"), &annotated);
+    world.settle("loans").await;
+    assert_eq!(world.condition("loans", "TopologyAccepted").0, "True");
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+    assert_eq!(world.partitions("loans-totals-changelog"), Some(3));
+}
+
+#[tokio::test]
 async fn an_expression_is_rolled_out_without_stopping_all() {
     let world = World::running().await;
     world.patch("loans", &json!({"replicas": 2}));

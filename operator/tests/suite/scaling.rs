@@ -27,6 +27,12 @@ async fn scaling_up_changes_neither_the_template_nor_the_pods_there_are() {
         world.pods("loans")[0].clone(),
     );
     world.patch("loans", &json!({"replicas": 3}));
+    world.look("loans").await.unwrap();
+    assert_eq!(
+        world.runtime(),
+        r#"{"growing":true,"replicas":3,"threads":1}"#,
+        "no thread ends before there is another pod for its tasks"
+    );
     world.settle("loans").await;
     assert_eq!(world.runtime(), r#"{"replicas":3,"threads":1}"#);
     assert_eq!(world.set()["spec"]["replicas"], 3);

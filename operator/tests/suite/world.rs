@@ -41,6 +41,8 @@ pub(crate) fn path(kind: &str, name: &str) -> String {
 pub(crate) struct FakeWorkers {
     /// Ordinals that never drain.
     pub(crate) stubborn: Arc<AtomicBool>,
+    /// Threads that each has, by ordinal.
+    threads: Arc<Mutex<BTreeMap<u32, u32>>>,
     api: FakeApi,
 }
 
@@ -57,13 +59,22 @@ impl AskWorkers for FakeWorkers {
                 (false, true) => WorkerPhase::Draining,
                 (false, false) => WorkerPhase::Drained,
             };
+            let mut threads = self.threads.lock().unwrap();
+            let has = threads.entry(ordinal).or_default();
+            if let Some(settings) = settings {
+                let kept = if settings.growing { *has } else { 0 };
+                *has = settings.threads_of(ordinal).max(kept);
+            }
+            let thread = |index| json!({"name": format!("loans-{index}"), "tasks": []});
+            let threads = (0..*has).map(thread);
+            let threads = threads.map(|thread| serde_json::from_value(thread).unwrap());
             let status = ApplicationStatus {
                 application_id: "loans".to_owned(),
                 phase,
                 message: None,
                 plan: String::new(),
                 lag: Some(0),
-                threads: Vec::new(),
+                threads: threads.collect(),
             };
             (ordinal, Ok(status))
         });

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use super::kubectl::Kubectl;
 
 /// Longest time of an HTTP answer.
 const HTTP_LIMIT: Duration = Duration::from_secs(5);
+/// Longest time of one while tasks are watched: a pod that is going away must not hide the others.
+const SAMPLE_LIMIT: Duration = Duration::from_millis(250);
 /// Time between two looks at a pod's `/status`.
 const SAMPLE: Duration = Duration::from_millis(50);
 /// Time between two looks at which pods there are.
@@ -75,10 +77,17 @@ impl Pod {
 
 /// `/status` of the worker at this pod address.
 pub fn worker_status(ip: &str) -> Result<ApplicationStatus> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(HTTP_LIMIT))
+    status_by(&agent(HTTP_LIMIT), ip)
+}
+
+fn agent(limit: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(limit))
         .build()
-        .into();
+        .into()
+}
+
+fn status_by(agent: &ureq::Agent, ip: &str) -> Result<ApplicationStatus> {
     let url = format!("http://{ip}:{HTTP_PORT}/status");
     let body = agent
         .get(&url)
@@ -109,7 +118,7 @@ struct Watched {
 pub struct Gaps {
     stop: Arc<AtomicBool>,
     tasks: Arc<Mutex<BTreeMap<String, Watched>>>,
-    thread: JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What was seen of a task.
@@ -128,44 +137,49 @@ impl Gaps {
     pub fn watch(kubectl: Kubectl, selector: &str) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = Arc::new(Mutex::new(BTreeMap::new()));
-        let (stopped, seen, selector) = (stop.clone(), tasks.clone(), selector.to_owned());
-        let thread = std::thread::Builder::new()
-            .name("gaps".to_owned())
-            .spawn(move || {
-                let mut pods: Vec<Pod> = Vec::new();
-                let mut refreshed: Option<Instant> = None;
-                while !stopped.load(Ordering::Acquire) {
-                    if refreshed.is_none_or(|at| at.elapsed() > REFRESH) {
-                        // A look that fails (the API server is away) keeps what was known.
-                        if let Ok(list) = kubectl.list("pods", &selector) {
-                            pods = list.iter().map(Pod::read).collect();
-                        }
-                        refreshed = Some(Instant::now());
-                    }
-                    for pod in &pods {
-                        if let Ok(status) = pod.status() {
-                            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                            enter(&mut seen, &pod.name, &status);
-                        }
-                    }
-                    std::thread::sleep(SAMPLE);
+        let addresses = Arc::new(Mutex::new(Vec::new()));
+        // Apart, since one look at the API server takes longer than a pause may.
+        let (stopped, found, selector) = (stop.clone(), addresses.clone(), selector.to_owned());
+        let look_up = move || {
+            while !stopped.load(Ordering::Acquire) {
+                // A look that fails (the API server is away) keeps what was known.
+                if let Ok(list) = kubectl.list("pods", &selector) {
+                    *locked(&found) = list.iter().map(Pod::read).collect();
                 }
-            })
-            .context("start the thread that watches tasks")?;
+                std::thread::sleep(REFRESH);
+            }
+        };
+        let (stopped, seen) = (stop.clone(), tasks.clone());
+        let sample = move || {
+            let agent = agent(SAMPLE_LIMIT);
+            while !stopped.load(Ordering::Acquire) {
+                let pods: Vec<Pod> = locked(&addresses).clone();
+                for pod in &pods {
+                    let status = pod.ip.as_deref().map(|ip| status_by(&agent, ip));
+                    if let Some(Ok(status)) = status {
+                        enter(&mut locked(&seen), &pod.name, &status);
+                    }
+                }
+                std::thread::sleep(SAMPLE);
+            }
+        };
+        let threads = vec![spawn("gaps-pods", look_up)?, spawn("gaps", sample)?];
         Ok(Self {
             stop,
             tasks,
-            thread,
+            threads,
         })
     }
 
     /// Ends watching: every task seen.
     pub fn stop(self) -> Result<Vec<Gap>> {
         self.stop.store(true, Ordering::Release);
-        self.thread
-            .join()
-            .map_err(|_| anyhow!("the thread that watches tasks panicked"))?;
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in self.threads {
+            thread
+                .join()
+                .map_err(|_| anyhow!("a thread that watches tasks panicked"))?;
+        }
+        let tasks = locked(&self.tasks);
         ensure!(!tasks.is_empty(), "no task was seen");
         Ok(tasks
             .iter()
@@ -176,6 +190,17 @@ impl Gaps {
             })
             .collect())
     }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .context("start a thread that watches tasks")
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn enter(tasks: &mut BTreeMap<String, Watched>, pod: &str, status: &ApplicationStatus) {

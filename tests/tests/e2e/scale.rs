@@ -87,8 +87,9 @@ pub(crate) fn kubectl_scale_moves_tasks_without_loss_and_without_touching_pods_t
     })?;
     let verdicts = audit.finish()?;
     println!("scale 1→3→1 under load: {count} balances, {verdicts} verdicts, each once");
-    check_gaps("1→3", &up)?;
-    check_gaps("3→1", &down)?;
+    check_gaps("1→3", &up)
+        .and_then(|()| check_gaps("3→1", &down))
+        .with_context(|| warnings(&space, app))?;
     space.check_operator_log()
 }
 
@@ -123,6 +124,16 @@ fn every_pod_has_a_task(space: &Space, app: &str) -> Result<()> {
         }
         Ok(Some(()))
     })
+}
+
+/// What pod 0 had to say, for a pause that is too long.
+fn warnings(space: &Space, app: &str) -> String {
+    let pod = format!("{app}-0");
+    let said = space
+        .kubectl()
+        .run(&["logs", &pod])
+        .unwrap_or_else(|error| format!("{error:#}"));
+    format!("pod {pod} said:\n{said}")
 }
 
 fn check_gaps(change: &str, gaps: &[Gap]) -> Result<()> {

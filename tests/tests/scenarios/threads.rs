@@ -39,7 +39,11 @@ impl Runtime {
     }
 
     pub(super) fn want(&self, replicas: u32, threads: u32) {
-        let settings = RuntimeSettings { replicas, threads };
+        let settings = RuntimeSettings {
+            replicas,
+            threads,
+            growing: false,
+        };
         let new = self.0.join("..new");
         std::fs::write(&new, serde_json::to_string(&settings).unwrap()).unwrap();
         std::fs::rename(new, self.0.join("runtime.json")).unwrap();

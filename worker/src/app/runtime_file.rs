@@ -25,8 +25,8 @@ pub(super) enum Wanted {
     Nothing(String),
     /// As many as the StreamApp says.
     Declared,
-    /// This many.
-    Threads(u32),
+    /// This many; those that are more stay for now where `keep` says so.
+    Threads { count: u32, keep: bool },
 }
 
 /// The file, and what was in it when it was last looked at.
@@ -67,7 +67,10 @@ impl RuntimeFile {
                 "this worker has number {} and there are to be {replicas}, counted from 0",
                 self.ordinal
             )),
-            (threads, _) => Wanted::Threads(threads),
+            (count, _) => Wanted::Threads {
+                count,
+                keep: settings.growing,
+            },
         }
     }
 
@@ -75,8 +78,12 @@ impl RuntimeFile {
         match self.read() {
             Ok(settings) => {
                 if self.settings != Some(settings) {
-                    let RuntimeSettings { replicas, threads } = settings;
-                    tracing::info!(replicas, threads, "runtime settings");
+                    let RuntimeSettings {
+                        replicas,
+                        threads,
+                        growing,
+                    } = settings;
+                    tracing::info!(replicas, threads, growing, "runtime settings");
                 }
                 self.settings = Some(settings);
                 self.problem = None;
@@ -113,6 +120,10 @@ mod tests {
         file.wanted()
     }
 
+    fn threads(count: u32) -> Wanted {
+        Wanted::Threads { count, keep: false }
+    }
+
     #[test]
     fn a_file_that_goes_away_or_breaks_changes_nothing() {
         let directory = TempDir::new();
@@ -126,11 +137,19 @@ mod tests {
         );
         let path = directory.path().join("runtime.json");
         std::fs::write(&path, r#"{"replicas": 2, "threads": 3}"#).unwrap();
-        assert_eq!(look(&mut file), Wanted::Threads(3));
+        assert_eq!(look(&mut file), threads(3));
+        std::fs::write(&path, r#"{"replicas": 2, "threads": 3, "growing": true}"#).unwrap();
+        let kept = Wanted::Threads {
+            count: 3,
+            keep: true,
+        };
+        assert_eq!(look(&mut file), kept);
+        std::fs::write(&path, r#"{"replicas": 2, "threads": 3}"#).unwrap();
+        assert_eq!(look(&mut file), threads(3));
         std::fs::write(&path, r#"{"replicas": 2, "threads": 0}"#).unwrap();
-        assert_eq!(look(&mut file), Wanted::Threads(3));
+        assert_eq!(look(&mut file), threads(3));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(look(&mut file), Wanted::Threads(3));
+        assert_eq!(look(&mut file), threads(3));
     }
 
     #[test]
@@ -157,9 +176,9 @@ mod tests {
         let mut file = RuntimeFile::new(directory.path(), 0);
         let path = directory.path().join("runtime.json");
         std::fs::write(&path, r#"{"replicas": 1, "threads": 1}"#).unwrap();
-        assert_eq!(file.wanted(), Wanted::Threads(1));
+        assert_eq!(file.wanted(), threads(1));
         std::fs::write(&path, r#"{"replicas": 1, "threads": 2}"#).unwrap();
-        assert_eq!(file.wanted(), Wanted::Threads(1));
-        assert_eq!(look(&mut file), Wanted::Threads(2));
+        assert_eq!(file.wanted(), threads(1));
+        assert_eq!(look(&mut file), threads(2));
     }
 }

@@ -53,6 +53,15 @@ impl StreamThreads {
         self.slots.keys().copied()
     }
 
+    /// How many threads there are that nobody has asked to end, counted from number 0.
+    pub(super) fn staying(&self) -> u32 {
+        let stays = |index: &u32| {
+            let slot = self.slots.get(index);
+            slot.is_some_and(|slot| slot.ending.asked().is_none())
+        };
+        (0..).take_while(stays).count() as u32
+    }
+
     /// Whether a thread is there, is to stay, knows its tasks and runs them all.
     pub(super) fn is_settled(&self, index: u32) -> bool {
         self.slots.get(&index).is_some_and(|slot| {

@@ -119,7 +119,10 @@ impl<'a> Supervisor<'a> {
                 Ok(())
             }
             Wanted::Declared => self.have(None),
-            Wanted::Threads(count) => self.have(Some(count)),
+            Wanted::Threads { count, keep } => {
+                let kept = if keep { self.threads.staying() } else { 0 };
+                self.have(Some(count.max(kept)))
+            }
         }
     }
 

@@ -72,7 +72,14 @@ impl Scene {
 
     /// Puts a file under its final name in one step, as the kubelet does.
     fn want(&self, replicas: u32, threads: u32) {
-        let settings = RuntimeSettings { replicas, threads };
+        self.want_settings(RuntimeSettings {
+            replicas,
+            threads,
+            growing: false,
+        });
+    }
+
+    fn want_settings(&self, settings: RuntimeSettings) {
         let text = serde_json::to_string(&settings).unwrap();
         let new = self.folder.path().join("new");
         std::fs::write(&new, text).unwrap();
@@ -238,6 +245,31 @@ fn threads_come_and_go_while_the_application_runs_and_every_record_counts_once()
         first.name, "app-0",
         "the first thread is the one that stayed"
     );
+    app.stop();
+    app.join().unwrap();
+}
+
+#[test]
+fn a_worker_keeps_its_threads_while_others_are_on_their_way() {
+    let mut scene = Scene::new();
+    scene.want(1, 3);
+    let app = scene.start(InternalTopics::Create);
+    scene.write();
+    settle(&scene, &app, 3);
+    let growing = |threads| RuntimeSettings {
+        replicas: 3,
+        threads,
+        growing: true,
+    };
+    scene.want_settings(growing(1));
+    // Long enough for the file to be looked at.
+    std::thread::sleep(Duration::from_millis(1_500));
+    scene.write();
+    settle(&scene, &app, 3);
+    scene.want_settings(growing(4));
+    settle(&scene, &app, 4);
+    scene.want(3, 1);
+    settle(&scene, &app, 1);
     app.stop();
     app.join().unwrap();
 }
