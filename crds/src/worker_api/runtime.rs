@@ -18,9 +18,9 @@ pub struct RuntimeSettings {
     pub replicas: u32,
     /// Stream threads of each worker, 1 to 100.
     pub threads: u32,
-    /// Workers are being added and not all of them are ready. One that has more threads than
-    /// `threads` keeps them until they are: ended at once, their tasks would first move to the
-    /// threads that stay, and a second time to the new workers. Absent is false.
+    /// Workers or threads are being added and do not all take part yet. Until they do nobody ends a
+    /// thread: neither a worker that has more than `threads`, nor one that is to drain. Their tasks
+    /// would first move to the threads that stay, and a second time to the new ones. Absent is false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub growing: bool,
 }

@@ -62,6 +62,9 @@ pub enum WorkerPhase {
 pub struct ThreadStatus {
     /// Its name: `<application id>-<thread>`.
     pub name: String,
+    /// Whether it has become a member of the consumer group.
+    #[serde(default)]
+    pub joined: bool,
     /// Commits since it started.
     #[serde(default)]
     pub commits: u64,

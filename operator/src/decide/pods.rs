@@ -42,7 +42,13 @@ pub(super) fn plan_pods(
         progress.wanted = observed.live.replicas();
         return progress;
     };
-    settings.growing = scale::is_growing(&observed.live.pods, &observed.workers, settings);
+    settings.growing = scale::is_growing(
+        &observed.live.pods,
+        &observed.workers,
+        settings,
+        drain_began(observed),
+        observed.now,
+    );
     (progress.wanted, progress.threads) = (settings.replicas, Some(settings.threads));
     let exists = observed.live.stateful_set.is_some();
     if verdict.block.is_some() && !exists {

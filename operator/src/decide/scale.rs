@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use millrace_crds::stream_app::Threads;
-use millrace_crds::worker_api::{RuntimeSettings, WorkerPhase};
+use millrace_crds::worker_api::{ApplicationStatus, RuntimeSettings, WorkerPhase};
 use millrace_crds::{StreamApp, limits};
 
 use crate::observe::PodView;
@@ -13,6 +13,9 @@ use crate::workers::Answer;
 
 /// Longest wait for pods to hand over their tasks before they are removed all the same.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(120);
+
+/// Longest time for which pods that are to drain wait for the threads that take over.
+pub const GROW_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the workers are to be told, for this many tasks. `None` while `auto` does not know the tasks.
 pub fn settings(app: &StreamApp, tasks: Option<usize>) -> Option<RuntimeSettings> {
@@ -34,19 +37,35 @@ pub fn settings(app: &StreamApp, tasks: Option<usize>) -> Option<RuntimeSettings
     })
 }
 
-/// Whether pods are on their way while one of those that are there has more threads than it is to
-/// have in the end. Its tasks wait for the new pods where they are.
+/// Whether pods or threads are on their way while some pod has more threads than it is to have in
+/// the end. Its tasks wait for the new ones where they are. `since`: when pods were told to drain,
+/// which is not put off for longer than [`GROW_LIMIT`].
 pub fn is_growing(
     pods: &BTreeMap<u32, PodView>,
     answers: &BTreeMap<u32, Answer>,
     settings: RuntimeSettings,
+    since: Option<Timestamp>,
+    now: Timestamp,
 ) -> bool {
-    let ready = |ordinal: u32| pods.get(&ordinal).is_some_and(|pod| pod.ready);
-    let has_more = |answer: &Answer| {
-        let threads = answer.as_ref().map_or(0, |status| status.threads.len());
-        threads > settings.threads as usize
+    let answered = || {
+        let pairs = answers.iter();
+        pairs.filter_map(|(ordinal, answer)| Some((*ordinal, answer.as_ref().ok()?)))
     };
-    (0..settings.replicas).any(|ordinal| !ready(ordinal)) && answers.values().any(has_more)
+    let ready = |ordinal: u32| pods.get(&ordinal).is_some_and(|pod| pod.ready);
+    let starts = |(ordinal, status): (u32, &ApplicationStatus)| {
+        let members = status.threads.iter().filter(|thread| thread.joined).count();
+        members < settings.threads_of(ordinal) as usize
+    };
+    let has_more = |(ordinal, status): (u32, &ApplicationStatus)| {
+        status.threads.len() > settings.threads_of(ordinal) as usize
+    };
+    let waits = (0..settings.replicas).any(|ordinal| !ready(ordinal)) || answered().any(starts);
+    let waited = since.map_or(Duration::ZERO, |since| passed(since, now));
+    settings.replicas > 0 && waits && answered().any(has_more) && waited < GROW_LIMIT
+}
+
+fn passed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }
 
 /// How far the pods above the wanted number are.
@@ -76,9 +95,7 @@ pub fn drain(
     if members.is_empty() {
         return Drain::Done;
     }
-    let waited = since.map_or(Duration::ZERO, |since| {
-        Duration::try_from(now.duration_since(since)).unwrap_or_default()
-    });
+    let waited = since.map_or(Duration::ZERO, |since| passed(since, now));
     if waited >= DRAIN_LIMIT {
         Drain::TimedOut(members)
     } else {

@@ -90,6 +90,25 @@ async fn scaling_down_waits_until_the_leaving_pods_have_handed_over() {
 }
 
 #[tokio::test]
+async fn leaving_pods_keep_their_tasks_until_there_are_threads_for_them() {
+    let world = World::running().await;
+    world.patch("loans", &json!({"replicas": 3}));
+    world.settle("loans").await;
+    world.workers.slow.store(true, Ordering::Relaxed);
+    world.patch("loans", &json!({"replicas": 1}));
+    world.look("loans").await.unwrap();
+    assert_eq!(
+        world.runtime(),
+        r#"{"growing":true,"replicas":1,"threads":3}"#
+    );
+    assert_eq!(world.set()["spec"]["replicas"], 3);
+    world.workers.slow.store(false, Ordering::Relaxed);
+    world.settle("loans").await;
+    assert_eq!(world.runtime(), r#"{"replicas":1,"threads":3}"#);
+    assert_eq!(world.set()["spec"]["replicas"], 1);
+}
+
+#[tokio::test]
 async fn pods_that_never_hand_over_are_removed_after_the_limit() {
     let world = World::running().await;
     world.patch("loans", &json!({"replicas": 2}));

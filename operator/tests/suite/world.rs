@@ -41,6 +41,8 @@ pub(crate) fn path(kind: &str, name: &str) -> String {
 pub(crate) struct FakeWorkers {
     /// Ordinals that never drain.
     pub(crate) stubborn: Arc<AtomicBool>,
+    /// New threads take their time to become members.
+    pub(crate) slow: Arc<AtomicBool>,
     /// Threads that each has, by ordinal.
     threads: Arc<Mutex<BTreeMap<u32, u32>>>,
     api: FakeApi,
@@ -61,11 +63,17 @@ impl AskWorkers for FakeWorkers {
             };
             let mut threads = self.threads.lock().unwrap();
             let has = threads.entry(ordinal).or_default();
+            let joined = if self.slow.load(Ordering::Relaxed) {
+                *has
+            } else {
+                u32::MAX
+            };
             if let Some(settings) = settings {
                 let kept = if settings.growing { *has } else { 0 };
                 *has = settings.threads_of(ordinal).max(kept);
             }
-            let thread = |index| json!({"name": format!("loans-{index}"), "tasks": []});
+            let thread =
+                |index| json!({"name": format!("loans-{index}"), "joined": index < joined});
             let threads = (0..*has).map(thread);
             let threads = threads.map(|thread| serde_json::from_value(thread).unwrap());
             let status = ApplicationStatus {

@@ -62,6 +62,10 @@ impl RuntimeFile {
             return Wanted::Unknown(self.problem.clone().unwrap_or_default());
         };
         match (settings.threads_of(self.ordinal), settings.replicas) {
+            (0, 1..) if settings.growing => Wanted::Threads {
+                count: 0,
+                keep: true,
+            },
             (0, 0) => Wanted::Nothing("the application is suspended (replicas 0)".to_owned()),
             (0, replicas) => Wanted::Nothing(format!(
                 "this worker has number {} and there are to be {replicas}, counted from 0",
@@ -144,6 +148,12 @@ mod tests {
             keep: true,
         };
         assert_eq!(look(&mut file), kept);
+        std::fs::write(&path, r#"{"replicas": 1, "threads": 3, "growing": true}"#).unwrap();
+        let drains_later = Wanted::Threads {
+            count: 0,
+            keep: true,
+        };
+        assert_eq!(look(&mut file), drains_later);
         std::fs::write(&path, r#"{"replicas": 2, "threads": 3}"#).unwrap();
         assert_eq!(look(&mut file), threads(3));
         std::fs::write(&path, r#"{"replicas": 2, "threads": 0}"#).unwrap();

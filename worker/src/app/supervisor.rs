@@ -121,7 +121,13 @@ impl<'a> Supervisor<'a> {
             Wanted::Declared => self.have(None),
             Wanted::Threads { count, keep } => {
                 let kept = if keep { self.threads.staying() } else { 0 };
-                self.have(Some(count.max(kept)))
+                match count.max(kept) {
+                    0 => {
+                        self.drain("it is to drain, and has no threads".to_owned());
+                        Ok(())
+                    }
+                    count => self.have(Some(count)),
+                }
             }
         }
     }

@@ -166,6 +166,7 @@ fn thread_status(thread: &ThreadStatus, lags: &Lags) -> api::ThreadStatus {
     let snapshot = thread.snapshot();
     api::ThreadStatus {
         name: thread.name.clone(),
+        joined: thread.joined(),
         commits: thread.commits().0,
         processed: thread.processed(),
         restored: thread.restored(),
