@@ -76,9 +76,9 @@ impl Data {
             (SerdeKind::Bytes, Node::Text(text)) => {
                 Value::Bytes(arena.alloc_slice_copy(text.as_bytes()))
             }
-            (SerdeKind::Bytes, Node::Map(entries)) => match (&entries[..], hex(entries)) {
-                ([_], Some(bytes)) => Value::Bytes(arena.alloc_slice_copy(&bytes)),
-                _ => return refused("a text, or `{hex: 00ff}`"),
+            (SerdeKind::Bytes, Node::Map(entries)) => match hex(entries, text) {
+                Some(bytes) => Value::Bytes(arena.alloc_slice_copy(&bytes)),
+                None => return refused("a text, or `{hex: 00ff}`"),
             },
             (SerdeKind::Bytes, _) => return refused("a text, or `{hex: 00ff}`"),
             (SerdeKind::Int | SerdeKind::Long, Node::Int(int)) => Value::Int(*int),
@@ -158,18 +158,20 @@ impl Data {
     }
 }
 
-/// The bytes of `{hex: 00ff}`.
-fn hex(entries: &[(String, Data)]) -> Option<Vec<u8>> {
-    let (_, data) = entries.iter().find(|(name, _)| name == "hex")?;
-    let Node::Text(text) = &data.0.value else {
-        return None;
+/// The bytes of `{hex: 00ff}`; digits alone may look like a number.
+fn hex(entries: &[(String, Data)], text: &str) -> Option<Vec<u8>> {
+    let [(name, data)] = entries else { return None };
+    let digits = match &data.0.value {
+        Node::Text(digits) => digits,
+        Node::Int(_) | Node::Number => data.written(text).ok()?,
+        _ => return None,
     };
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if name != "hex" || digits.len() % 2 != 0 || !digits.is_ascii() {
         return None;
     }
-    let pairs = (0..text.len()).step_by(2);
+    let pairs = (0..digits.len()).step_by(2);
     pairs
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
         .collect()
 }
 

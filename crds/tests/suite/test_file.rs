@@ -176,7 +176,7 @@ fn numbers_are_read_exactly_as_written() {
 
 #[test]
 fn bytes_are_written_as_text_or_in_hexadecimal() {
-    let text = "app: a\ncases:\n- name: bytes\n  steps:\n  - pipe: {t: [{key: text, value: {hex: 00ff}}, \
+    let text = "app: a\ncases:\n- name: bytes\n  steps:\n  - pipe: {t: [{key: {hex: 0010}, value: {hex: 00ff}}, \
                 {value: {hex: 0f0}}]}\n";
     let document = read_test_file(text, "a.test.yaml").unwrap();
     let CaseStep::Pipe(topics) = &document.file.cases[0].steps[0] else {
@@ -191,7 +191,7 @@ fn bytes_are_written_as_text_or_in_hexadecimal() {
             .to_value(SerdeKind::Bytes, document.text(), &arena);
         read.map(|value| value.to_string())
     };
-    assert_eq!(value(&records[0].key).unwrap(), r#"b"text""#);
+    assert_eq!(value(&records[0].key).unwrap(), r#"b"\x00\x10""#);
     assert_eq!(value(&records[0].value).unwrap(), r#"b"\x00\xff""#);
     assert!(
         value(&records[1].value)

@@ -62,6 +62,39 @@ impl Default for StepOptions {
 /// Records on internal topics (and on topics that are both written and read) go on in the order of
 /// Kafka Streams' `TopologyTestDriver`: the topic whose first record has the lowest timestamp goes
 /// first; where some are equal, the one that Java's priority queue happens to take.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use millrace_kafka::HeadersBuf;
+/// use millrace_worker::testing::{StepDriver, StepOptions};
+///
+/// let app = r#"
+/// apiVersion: millrace.dev/v1alpha1
+/// kind: StreamApp
+/// metadata: {name: purchases}
+/// spec:
+///   kafka: {bootstrapServers: "none:9092"}
+///   topology:
+///     streams:
+///       purchases: {topic: purchases, key: string, value: decimal}
+///     tables:
+///       sums:
+///         from: purchases
+///         steps: [groupByKey: {}, reduce: {name: sums, value: aggregate + value}]
+///         to: {topic: sums}
+/// "#;
+/// let mut driver = StepDriver::new(app, StepOptions::default())?;
+/// let none = HeadersBuf::new();
+/// driver.pipe("purchases", Some(b"ann"), Some(b"12.30"), 1_000, &none)?;
+/// driver.advance(Duration::from_secs(10))?;
+/// let written = driver.pipe("purchases", Some(b"ann"), Some(b"0.70"), 2_000, &none)?;
+///
+/// assert_eq!(&*written[0].topic, "sums");
+/// assert_eq!(written[0].value.as_deref(), Some(&b"13.00"[..]));
+/// assert_eq!(driver.rows("sums")?[&b"ann"[..]], (2_000, b"13.00".to_vec()));
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 pub struct StepDriver {
     tasks: Vec<Task>,
     collector: Collector,
