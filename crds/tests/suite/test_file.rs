@@ -214,3 +214,17 @@ fn the_schema_of_test_files_names_every_step() {
     assert_eq!(names, ["advance", "expect", "expectStores", "pipe"]);
     assert_eq!(schema["additionalProperties"], false);
 }
+
+#[test]
+fn the_example_of_the_guide_is_a_good_test_file() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/testing.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, example) = guide.split_once("```yaml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let app = APP.replace("to: {topic: joined}", "to: {topic: large-orders}");
+    let app = read_documents(&app, "large-orders.yaml").unwrap().remove(0);
+    let document = read_test_file(example, "testing.md").unwrap();
+    let formats = Formats::of(&app.plan().unwrap(), "dead-letters");
+    let checked = document.check(&formats);
+    checked.unwrap_or_else(|problems| panic!("{}", problems[0]));
+}
