@@ -111,7 +111,9 @@ pub fn read_test_file(text: &str, file_name: &str) -> Result<TestDocument, Vec<P
     };
     let read = || -> Result<TestDocument, Problem> {
         let (tree, places) = tree_of(part, file_name)?;
-        let file: TestFile = typed(part, &tree, &places)?;
+        // Data says `no` and `y` as texts (YAML 1.2).
+        let options = serde_saphyr::options! { no_schema: true, strict_booleans: true };
+        let file: TestFile = typed(part, &tree, &places, options)?;
         let text = part.text.to_owned();
         Ok(TestDocument { file, places, text })
     };
@@ -135,7 +137,10 @@ fn document(part: &split::Part<'_>, file: &str) -> Result<Option<Document>, Prob
     if tree.is_empty() || !is_stream_app(&tree, &places)? {
         return Ok(None);
     }
-    let app = typed(part, &tree, &places)?;
+    // Kubernetes takes an unquoted `20` for a number, and refuses it where a text is needed: so does
+    // this.
+    let options = serde_saphyr::options! { no_schema: true };
+    let app = typed(part, &tree, &places, options)?;
     Ok(Some(Document { app, places }))
 }
 
@@ -157,10 +162,8 @@ fn typed<T: DeserializeOwned>(
     part: &split::Part<'_>,
     tree: &Tree,
     places: &Places,
+    options: serde_saphyr::Options,
 ) -> Result<T, Problem> {
-    // Kubernetes takes an unquoted `20` for a number, and refuses it where a text is needed: so does
-    // this.
-    let options = serde_saphyr::options! { no_schema: true };
     // The path's last part is of the field where reading stopped.
     let mut at = Path::root();
     serde_saphyr::with_deserializer_from_str_with_options(part.text, options, |deserializer| {

@@ -153,7 +153,7 @@ fn values_of_another_form_than_their_format_are_refused() {
 fn numbers_are_read_exactly_as_written() {
     let text = "# Umlauts before: äöü\n---\napp: app.yaml\ncases:\n- name: numbers\n  steps:\n  - pipe:\n      \
                 orders:\n      - value: [12.30, 0.1, 1e3, -7, 123456789012345678901234567.8, '1.0', 0x10, \
-                true, ~]\n      - {key: ä, value: {b: 100.10, a: 1.50}}\n      accounts:\n      - {key: \
+                true, ~, no, y]\n      - {key: ä, value: {b: 100.10, n: 1.50}}\n      accounts:\n      - {key: \
                 a, value: 99999999999999999999.99}\n";
     let document = checked(text).unwrap_or_else(|problems| panic!("{}", problems[0]));
     let CaseStep::Pipe(topics) = &document.file.cases[0].steps[0] else {
@@ -168,9 +168,9 @@ fn numbers_are_read_exactly_as_written() {
     };
     assert_eq!(
         show(0, 0, SerdeKind::Json),
-        "[12.30, 0.1, 1000, -7, 123456789012345678901234567.8, \"1.0\", 16, true, null]"
+        "[12.30, 0.1, 1000, -7, 123456789012345678901234567.8, \"1.0\", 16, true, null, \"no\", \"y\"]"
     );
-    assert_eq!(show(0, 1, SerdeKind::Json), "{\"b\": 100.10, \"a\": 1.50}");
+    assert_eq!(show(0, 1, SerdeKind::Json), "{\"b\": 100.10, \"n\": 1.50}");
     assert_eq!(show(1, 0, SerdeKind::Decimal), "99999999999999999999.99");
 }
 

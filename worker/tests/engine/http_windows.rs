@@ -28,13 +28,13 @@ const TOPOLOGY: &str = "  topology:
     tables:
       tumbling:
         from: in
-        steps: [groupByKey: {}, windowedBy: {tumbling: {size: 10s}}, count: {name: tumbling}]
+        steps: [groupByKey: {}, windowedBy: {tumbling: {size: 10s}, retention: 1h}, count: {name: tumbling}]
       sliding:
         from: in
-        steps: [groupByKey: {}, windowedBy: {sliding: {difference: 5s}}, count: {name: sliding}]
+        steps: [groupByKey: {}, windowedBy: {sliding: {difference: 5s}, retention: 1h}, count: {name: sliding}]
       sessions:
         from: in
-        steps: [groupByKey: {}, windowedBy: {session: {gap: 5s}}, count: {name: sessions}]
+        steps: [groupByKey: {}, windowedBy: {session: {gap: 5s}, retention: 1h}, count: {name: sessions}]
       again: {from: tumbling, steps: [filter: value > 1], store: again}
 ";
 
