@@ -12,4 +12,5 @@ mod loan;
 mod plans;
 mod resource_guide;
 mod robustness;
+mod test_file;
 mod wrong;

@@ -48,3 +48,23 @@ fn describe_draws_a_mermaid_flowchart() {
     assert!(printed.starts_with("flowchart LR\n"), "{printed}");
     assert!(printed.contains("account-balances-table"), "{printed}");
 }
+
+#[test]
+fn test_exits_with_0_when_all_cases_passed_and_with_2_when_a_file_is_wrong() {
+    let output = run_to_end(&["test", EXAMPLES]).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(
+        printed.ends_with("5 cases in 2 files, 5 passed\n"),
+        "{printed}"
+    );
+    assert!(!printed.contains('\x1b'), "no colours in a pipe");
+
+    let output = run_to_end(&["test", "none.test.yaml"]).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(
+        printed.contains("could not read none.test.yaml"),
+        "{printed}"
+    );
+}

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use millrace_crds::StreamApp;
 use millrace_crds::plan::{GlobalTableId, Plan, TaskId};
 use millrace_kafka::{Guarantee, Headers, HeadersBuf, RecordView, TopicPartition};
 
 use super::capture::{Capture, CapturedRecord};
-use super::driver::{Rows, plan_of};
+use super::driver::{Rows, plan_of, settings_of};
 use super::turns::Turns;
 use super::{DriverError, TempDir};
+use crate::config::WorkerConfig;
 use crate::error::EngineError;
 use crate::runtime::restore::StoreToRestore;
 use crate::state::{
@@ -60,6 +62,39 @@ impl Default for StepOptions {
 /// Records on internal topics (and on topics that are both written and read) go on in the order of
 /// Kafka Streams' `TopologyTestDriver`: the topic whose first record has the lowest timestamp goes
 /// first; where some are equal, the one that Java's priority queue happens to take.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use millrace_kafka::HeadersBuf;
+/// use millrace_worker::testing::{StepDriver, StepOptions};
+///
+/// let app = r#"
+/// apiVersion: millrace.dev/v1alpha1
+/// kind: StreamApp
+/// metadata: {name: purchases}
+/// spec:
+///   kafka: {bootstrapServers: "none:9092"}
+///   topology:
+///     streams:
+///       purchases: {topic: purchases, key: string, value: decimal}
+///     tables:
+///       sums:
+///         from: purchases
+///         steps: [groupByKey: {}, reduce: {name: sums, value: aggregate + value}]
+///         to: {topic: sums}
+/// "#;
+/// let mut driver = StepDriver::new(app, StepOptions::default())?;
+/// let none = HeadersBuf::new();
+/// driver.pipe("purchases", Some(b"ann"), Some(b"12.30"), 1_000, &none)?;
+/// driver.advance(Duration::from_secs(10))?;
+/// let written = driver.pipe("purchases", Some(b"ann"), Some(b"0.70"), 2_000, &none)?;
+///
+/// assert_eq!(&*written[0].topic, "sums");
+/// assert_eq!(written[0].value.as_deref(), Some(&b"13.00"[..]));
+/// assert_eq!(driver.rows("sums")?[&b"ann"[..]], (2_000, b"13.00".to_vec()));
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 pub struct StepDriver {
     tasks: Vec<Task>,
     collector: Collector,
@@ -104,7 +139,29 @@ impl StepDriver {
         let (config, plan, state) = plan_of(yaml)?;
         let mut plan = Arc::unwrap_or_clone(plan);
         change(&mut plan);
-        let topics = OutTopics::new(&plan, &config.engine.dead_letter_topic);
+        Self::open(&config, &plan, state, options)
+    }
+
+    /// Drives a StreamApp that has been planned.
+    ///
+    /// # Errors
+    /// The state directory cannot be made.
+    pub fn of_plan(
+        app: &StreamApp,
+        plan: &Plan,
+        options: StepOptions,
+    ) -> Result<Self, DriverError> {
+        let (config, state) = settings_of(app);
+        Self::open(&config, plan, state, options)
+    }
+
+    fn open(
+        config: &WorkerConfig,
+        plan: &Plan,
+        state: TempDir,
+        options: StepOptions,
+    ) -> Result<Self, DriverError> {
+        let topics = OutTopics::new(plan, &config.engine.dead_letter_topic);
         let limits = vec![
             TopicLimits {
                 partitions: 1,
@@ -142,7 +199,7 @@ impl StepDriver {
                 partition: 0,
             };
             let topology = ProcessorTopology::build(
-                &plan,
+                plan,
                 subtopology,
                 &topics,
                 &config.engine.dead_letter_topic,
@@ -150,7 +207,7 @@ impl StepDriver {
             let topology = topology.ok_or_else(|| {
                 EngineError::Topics(format!("the plan has no subtopology for task {id}"))
             })?;
-            let stores = driver.open(&plan, id)?;
+            let stores = driver.stores(plan, id)?;
             let (group, sources) = driver.inputs(&topology);
             let (flush, errors) = (config.engine.flush, config.engine.errors);
             let task = Task::new(
@@ -172,7 +229,7 @@ impl StepDriver {
     }
 
     /// Empty stores of a task.
-    fn open(&self, plan: &Plan, id: TaskId) -> Result<TaskState, DriverError> {
+    fn stores(&self, plan: &Plan, id: TaskId) -> Result<TaskState, DriverError> {
         let specs = StoreToRestore::of(plan, id.subtopology);
         let db = if self.options.on_disk && !specs.is_empty() {
             let directory = StateDirectory::open(self.state.path(), &plan.application_id)?;

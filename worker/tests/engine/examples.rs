@@ -84,3 +84,20 @@ fn an_album_has_its_artist_as_soon_as_there_is_one() {
     ];
     assert_eq!(fed(&mut driver, &records), expected);
 }
+
+#[test]
+fn the_best_of_an_hour_come_when_it_has_closed() {
+    let mut driver = example("top-orders");
+    let order =
+        |id: &str, amount: &str| format!(r#"{{"id":"{id}","country":"de","amount":{amount}}}"#);
+    let amounts = ["10", "30.50", "20", "5", "25", "20"];
+    for (amount, number) in amounts.into_iter().zip(1..) {
+        let order = order(&number.to_string(), amount);
+        assert!(fed(&mut driver, &[("orders", "k", &order, number * MINUTE)]).is_empty());
+    }
+    let late = order("late", "1");
+    let out = fed(&mut driver, &[("orders", "k", &late, 61 * MINUTE)]);
+    let best = r#"[{"id":"2","amount":30.50},{"id":"5","amount":25},{"id":"3","amount":20}]"#;
+    let expected = format!(r#"top-orders de@0:{{"country":"de","hour":0,"orders":{best}}}@360000"#);
+    assert_eq!(out, [expected]);
+}
