@@ -25,6 +25,7 @@ pub mod change;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod data;
 pub mod error;
 pub mod http;
 pub mod processor;
