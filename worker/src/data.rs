@@ -46,6 +46,9 @@ pub use json::Json;
     note = "wrap a type that implements serde's traits in `Json<…>`"
 )]
 pub trait Data: Sized + Send + Sync + 'static {
+    /// The type of what is there: `Self`, and of an `Option` what is in it.
+    type Present: Data;
+
     /// Its format on topics and in stores.
     const FORMAT: SerdeKind;
 
@@ -97,7 +100,7 @@ pub enum DataError {
 
 impl DataError {
     #[cold]
-    fn mismatch(expected: &'static str, found: &Value<'_>) -> Self {
+    pub(crate) fn mismatch(expected: &'static str, found: &Value<'_>) -> Self {
         let hint = match found {
             Value::Null => "; where there may be none, use `Option`",
             _ => "",
@@ -112,6 +115,8 @@ impl DataError {
 }
 
 impl Data for String {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::String;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -127,6 +132,8 @@ impl Data for String {
 }
 
 impl Data for i32 {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Int;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -140,6 +147,8 @@ impl Data for i32 {
 }
 
 impl Data for i64 {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Long;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -155,6 +164,8 @@ impl Data for i64 {
 }
 
 impl Data for f64 {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Double;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -170,6 +181,8 @@ impl Data for f64 {
 }
 
 impl Data for Decimal {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Decimal;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -186,6 +199,8 @@ impl Data for Decimal {
 }
 
 impl Data for Vec<u8> {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Bytes;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -201,6 +216,8 @@ impl Data for Vec<u8> {
 }
 
 impl Data for bool {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Json;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
@@ -216,6 +233,8 @@ impl Data for bool {
 }
 
 impl<T: Data> Data for Option<T> {
+    type Present = T::Present;
+
     const FORMAT: SerdeKind = T::FORMAT;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {

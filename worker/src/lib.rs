@@ -26,6 +26,7 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod data;
+pub mod dsl;
 pub mod error;
 pub mod http;
 pub mod processor;

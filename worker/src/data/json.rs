@@ -58,6 +58,8 @@ impl<T> From<T> for Json<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Data for Json<T> {
+    type Present = Self;
+
     const FORMAT: SerdeKind = SerdeKind::Json;
 
     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
