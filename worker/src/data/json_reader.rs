@@ -33,9 +33,16 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// A decimal where nothing says what it is to become: a double, if that is the same number.
+/// A decimal where nothing says what it is to become: a whole number if it is written as one, else a
+/// double, if that is the same number.
 fn exactly<'de, V: Visitor<'de>>(decimal: Decimal, visitor: V) -> Result<V::Value, Error> {
     let text = decimal.to_string();
+    if let Ok(whole) = text.parse() {
+        return visitor.visit_u64(whole);
+    }
+    if let Ok(whole) = text.parse() {
+        return visitor.visit_i128(whole);
+    }
     let double: f64 = text.parse().map_err(Error::custom)?;
     if millrace_expr::parse_decimal(&double.to_string()) == Some(decimal) {
         return visitor.visit_f64(double);
