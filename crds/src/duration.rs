@@ -34,7 +34,7 @@ pub fn parse_duration(text: &str) -> Option<i64> {
 }
 
 /// A duration as [`parse_duration`] reads it.
-pub(crate) fn duration(ms: i64) -> String {
+pub fn duration(ms: i64) -> String {
     let mut text = String::new();
     let mut rest = ms.max(0);
     for (unit, length) in UNITS {

@@ -19,6 +19,17 @@ pub struct Location {
     pub column: u64,
 }
 
+impl Location {
+    /// The beginning of a file.
+    pub(crate) fn start(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+        }
+    }
+}
+
 impl fmt::Display for Location {
     /// `file:line:column`, which terminals and editors turn into links.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

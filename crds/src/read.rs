@@ -15,13 +15,14 @@ mod tree;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::path::Path;
 use crate::plan::Plan;
 use crate::problem::{Location, Problem, Problems};
 use crate::stream_app::StreamApp;
 use crate::suggest;
+use crate::test_file::{TestDocument, TestFile};
 use tree::Tree;
 
 /// Largest file that is read; a topology at all its bounds is far smaller.
@@ -80,19 +81,7 @@ pub fn read(text: &str, file_name: &str) -> Result<Vec<StreamApp>, Vec<Problem>>
 pub fn read_documents(text: &str, file_name: &str) -> Result<Vec<Document>, Vec<Problem>> {
     let mut problems = Problems::default();
     let mut documents = Vec::new();
-    if text.len() > MAX_FILE_BYTES {
-        let message = format!("larger than {MAX_FILE_BYTES} bytes");
-        let location = Some(Location {
-            file: file_name.to_owned(),
-            line: 1,
-            column: 1,
-        });
-        problems.add(Problem {
-            location,
-            ..Problem::new(&Path::root(), message)
-        });
-        return Err(problems.into_vec());
-    }
+    check_size(text, file_name)?;
     for part in split::documents(text) {
         match document(&part, file_name) {
             Ok(found) => documents.extend(found),
@@ -106,8 +95,52 @@ pub fn read_documents(text: &str, file_name: &str) -> Result<Vec<Document>, Vec<
     }
 }
 
+/// Reads a test file: one document.
+///
+/// # Errors
+/// What is wrong with the YAML or its fields; `file_name` stands in the messages.
+pub fn read_test_file(text: &str, file_name: &str) -> Result<TestDocument, Vec<Problem>> {
+    check_size(text, file_name)?;
+    let parts = split::documents(text);
+    let [part] = &parts[..] else {
+        let message = format!("{} documents where one was expected", parts.len());
+        return Err(vec![Problem {
+            location: Some(Location::start(file_name)),
+            ..Problem::new(&Path::root(), message)
+        }]);
+    };
+    let read = || -> Result<TestDocument, Problem> {
+        let (tree, places) = tree_of(part, file_name)?;
+        let file: TestFile = typed(part, &tree, &places)?;
+        let text = part.text.to_owned();
+        Ok(TestDocument { file, places, text })
+    };
+    read().map_err(|problem| vec![problem])
+}
+
+fn check_size(text: &str, file_name: &str) -> Result<(), Vec<Problem>> {
+    if text.len() <= MAX_FILE_BYTES {
+        return Ok(());
+    }
+    let message = format!("larger than {MAX_FILE_BYTES} bytes");
+    Err(vec![Problem {
+        location: Some(Location::start(file_name)),
+        ..Problem::new(&Path::root(), message)
+    }])
+}
+
 /// Reads one document; `None` where it is not a StreamApp.
 fn document(part: &split::Part<'_>, file: &str) -> Result<Option<Document>, Problem> {
+    let (tree, places) = tree_of(part, file)?;
+    if tree.is_empty() || !is_stream_app(&tree, &places)? {
+        return Ok(None);
+    }
+    let app = typed(part, &tree, &places)?;
+    Ok(Some(Document { app, places }))
+}
+
+/// A document as a tree, and the places of its fields.
+fn tree_of(part: &split::Part<'_>, file: &str) -> Result<(Tree, Places), Problem> {
     let mut places = Places {
         file: file.to_owned(),
         line: part.line,
@@ -115,26 +148,27 @@ fn document(part: &split::Part<'_>, file: &str) -> Result<Option<Document>, Prob
     };
     let tree: Tree = serde_saphyr::from_str(part.text)
         .map_err(|error| error::problem(&error, &error::stopped_at(part.text), None, &places))?;
-    if tree.is_empty() {
-        return Ok(None);
-    }
     tree.places(&Path::root(), &mut places.by_path);
-    if !is_stream_app(&tree, &places)? {
-        return Ok(None);
-    }
+    Ok((tree, places))
+}
+
+/// A document as the type it is to have.
+fn typed<T: DeserializeOwned>(
+    part: &split::Part<'_>,
+    tree: &Tree,
+    places: &Places,
+) -> Result<T, Problem> {
     // Kubernetes takes an unquoted `20` for a number, and refuses it where a text is needed: so does
     // this.
     let options = serde_saphyr::options! { no_schema: true };
     // The path's last part is of the field where reading stopped.
     let mut at = Path::root();
-    let app =
-        serde_saphyr::with_deserializer_from_str_with_options(part.text, options, |deserializer| {
-            let mut track = serde_path_to_error::Track::new();
-            let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
-            StreamApp::deserialize(tracked).inspect_err(|_| at = error::path(&track.path()))
-        })
-        .map_err(|error| error::problem(&error, &at, Some(&tree), &places))?;
-    Ok(Some(Document { app, places }))
+    serde_saphyr::with_deserializer_from_str_with_options(part.text, options, |deserializer| {
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
+        T::deserialize(tracked).inspect_err(|_| at = error::path(&track.path()))
+    })
+    .map_err(|error| error::problem(&error, &at, Some(tree), places))
 }
 
 /// Whether this is a StreamApp; a resource with our `apiVersion` and a `kind` like ours, or the other
@@ -191,7 +225,7 @@ fn is_stream_app(tree: &Tree, places: &Places) -> Result<bool, Problem> {
 
 /// Where the fields of one document stand.
 #[derive(Clone, Debug)]
-struct Places {
+pub(crate) struct Places {
     file: String,
     /// Lines of the file before the document.
     line: u64,
@@ -201,7 +235,7 @@ struct Places {
 
 impl Places {
     /// The place of a field, or of the nearest of its parents that is written down.
-    fn find(&self, path: &str) -> Option<Location> {
+    pub(crate) fn find(&self, path: &str) -> Option<Location> {
         let mut path = Path::new(path);
         loop {
             if let Some(&(line, column)) = self.by_path.get(path.as_str()) {

@@ -7,6 +7,7 @@ mod kafka_files;
 mod run;
 mod schema;
 mod service;
+mod test;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ const EXAMPLES: &str = "Examples:
   millrace-worker check examples/loan-evaluation/*.yaml
   millrace-worker describe examples/loan-evaluation/loan-evaluation.yaml --format mermaid
   millrace-worker dev examples/loan-evaluation
+  millrace-worker test examples
   millrace-worker run --file loan-evaluation.yaml --bootstrap-servers kafka:9092 --state-dir /data";
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,8 +66,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the subtopologies, stores and topics of StreamApps.
     Describe(check::DescribeArgs),
-    /// Print the JSON Schema of StreamApp files, for editors.
-    Schema,
+    /// Run given/expected cases against StreamApps, without Kafka.
+    Test(test::TestArgs),
+    /// Print the JSON Schema of StreamApp files or of test files, for editors.
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the command.
@@ -79,7 +83,8 @@ pub(crate) fn run(args: Args) -> ExitCode {
         Command::Dev(args) => dev::dev(&args),
         Command::Check(args) => check::check(&args),
         Command::Describe(args) => check::describe(&args),
-        Command::Schema => schema::schema(),
+        Command::Test(args) => return ExitCode::from(test::test(&args)),
+        Command::Schema(args) => schema::schema(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

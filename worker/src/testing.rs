@@ -11,7 +11,7 @@
 //! engine itself, its commit, restore and membership included: nothing here stands in for them.
 //!
 //! [`StepDriver`] is the small brother: it runs the tasks alone, without log, group and restore, for
-//! thousands of short cases.
+//! thousands of short cases. [`TestSuite`] runs the cases of a test file through it.
 
 mod capture;
 mod clock;
@@ -22,6 +22,7 @@ mod idle;
 mod member;
 mod restores;
 mod step_driver;
+mod suite;
 mod temp_dir;
 mod turns;
 
@@ -32,4 +33,5 @@ pub use error::DriverError;
 pub use member::Member;
 pub use restores::InlineRestores;
 pub use step_driver::{StepDriver, StepOptions};
+pub use suite::{CaseResult, Difference, Failure, Line, TestSuite};
 pub use temp_dir::TempDir;

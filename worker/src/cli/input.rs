@@ -77,7 +77,13 @@ impl Overrides {
     }
 }
 
-/// Files a command reads: those named, and all `.yaml` and `.yml` files of a named folder, by name.
+/// How the names of test files end: beside StreamApps, where they are none.
+pub(super) const TEST_FILE_END: &str = ".test.yaml";
+/// Deepest folder that test files are looked for in, below the one named.
+const DEPTH_MAX: usize = 16;
+
+/// Files a command reads: those named, and all `.yaml` and `.yml` files of a named folder, by name;
+/// test files are left out.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in paths {
@@ -85,23 +91,60 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
             files.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path)
-            .map_err(|error| format!("could not read folder {}: {error}", path.display()))?;
-        let mut found: Vec<PathBuf> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|file| {
-                file.extension()
-                    .is_some_and(|extension| extension == "yaml" || extension == "yml")
-            })
-            .collect();
+        let is_yaml = |file: &Path| {
+            file.extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "yml")
+        };
+        let mut found = entries(path)?;
+        found.retain(|file| is_yaml(file) && !ends(file, TEST_FILE_END));
         if found.is_empty() {
             return Err(format!("folder {} has no .yaml files", path.display()));
         }
-        found.sort();
         files.append(&mut found);
     }
     Ok(files)
+}
+
+/// Files a command reads: those named, and all below a named folder whose names end so.
+pub(super) fn files_ending(paths: &[PathBuf], end: &str) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        below(path, end, DEPTH_MAX, &mut files)?;
+        if files.len() == before {
+            return Err(format!("no *{end} below folder {}", path.display()));
+        }
+    }
+    Ok(files)
+}
+
+fn below(folder: &Path, end: &str, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    for path in entries(folder)? {
+        if ends(&path, end) {
+            files.push(path);
+        } else if depth > 0 && path.is_dir() && !path.is_symlink() {
+            below(&path, end, depth - 1, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| format!("could not read folder {}: {error}", folder.display()))?;
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    Ok(found)
+}
+
+fn ends(path: &Path, end: &str) -> bool {
+    let name = path.file_name();
+    name.is_some_and(|name| name.to_string_lossy().ends_with(end))
 }
 
 /// A StreamApp and its plan.

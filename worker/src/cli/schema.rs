@@ -1,9 +1,32 @@
-//! `schema`: what editors complete and check StreamApp files with.
+//! `schema`: what editors complete and check files with.
+
+use clap::{Args, ValueEnum};
+
+/// Arguments of `schema`.
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Which files.
+    #[arg(value_enum, default_value = "stream-app")]
+    of: Of,
+}
+
+/// What there are files of.
+#[derive(Clone, Copy, ValueEnum)]
+enum Of {
+    /// StreamApps.
+    StreamApp,
+    /// What `test` runs.
+    TestFile,
+}
 
 /// Prints the JSON Schema.
 #[allow(clippy::print_stdout)]
-pub(super) fn schema() -> Result<(), String> {
-    let text = serde_json::to_string_pretty(&millrace_crds::schema())
+pub(super) fn schema(args: &SchemaArgs) -> Result<(), String> {
+    let schema = match args.of {
+        Of::StreamApp => millrace_crds::schema(),
+        Of::TestFile => millrace_crds::test_file::test_file_schema(),
+    };
+    let text = serde_json::to_string_pretty(&schema)
         .map_err(|error| format!("write the schema as JSON: {error}"))?;
     println!("{text}");
     Ok(())

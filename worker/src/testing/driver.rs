@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_crds::StreamApp;
 use millrace_crds::plan::Plan;
 use millrace_crds::read::read_documents;
 use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, Isolation, ReadFrom, StoredRecord};
@@ -402,11 +403,17 @@ pub(super) fn plan_of(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), 
         return Err(DriverError::StreamApp(message));
     };
     let plan = Arc::new(document.plan().map_err(refused)?);
+    let (config, state) = settings_of(&document.app);
+    Ok((config, plan, state))
+}
+
+/// The settings of a StreamApp under test, and a directory for its state.
+pub(super) fn settings_of(app: &StreamApp) -> (WorkerConfig, TempDir) {
     let state = TempDir::new();
-    let mut config = WorkerConfig::new(&document.app, 0, state.path().to_owned());
+    let mut config = WorkerConfig::new(app, 0, state.path().to_owned());
     // What is complete is seen at the record that completes it.
     config.engine.emit_interval = Duration::ZERO;
-    Ok((config, plan, state))
+    (config, state)
 }
 
 fn spec(name: &str, options: &DriverOptions) -> TopicSpec {

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use millrace_crds::StreamApp;
 use millrace_crds::plan::{GlobalTableId, Plan, TaskId};
 use millrace_kafka::{Guarantee, Headers, HeadersBuf, RecordView, TopicPartition};
 
 use super::capture::{Capture, CapturedRecord};
-use super::driver::{Rows, plan_of};
+use super::driver::{Rows, plan_of, settings_of};
 use super::turns::Turns;
 use super::{DriverError, TempDir};
+use crate::config::WorkerConfig;
 use crate::error::EngineError;
 use crate::runtime::restore::StoreToRestore;
 use crate::state::{
@@ -104,7 +106,29 @@ impl StepDriver {
         let (config, plan, state) = plan_of(yaml)?;
         let mut plan = Arc::unwrap_or_clone(plan);
         change(&mut plan);
-        let topics = OutTopics::new(&plan, &config.engine.dead_letter_topic);
+        Self::open(&config, &plan, state, options)
+    }
+
+    /// Drives a StreamApp that has been planned.
+    ///
+    /// # Errors
+    /// The state directory cannot be made.
+    pub fn of_plan(
+        app: &StreamApp,
+        plan: &Plan,
+        options: StepOptions,
+    ) -> Result<Self, DriverError> {
+        let (config, state) = settings_of(app);
+        Self::open(&config, plan, state, options)
+    }
+
+    fn open(
+        config: &WorkerConfig,
+        plan: &Plan,
+        state: TempDir,
+        options: StepOptions,
+    ) -> Result<Self, DriverError> {
+        let topics = OutTopics::new(plan, &config.engine.dead_letter_topic);
         let limits = vec![
             TopicLimits {
                 partitions: 1,
@@ -142,7 +166,7 @@ impl StepDriver {
                 partition: 0,
             };
             let topology = ProcessorTopology::build(
-                &plan,
+                plan,
                 subtopology,
                 &topics,
                 &config.engine.dead_letter_topic,
@@ -150,7 +174,7 @@ impl StepDriver {
             let topology = topology.ok_or_else(|| {
                 EngineError::Topics(format!("the plan has no subtopology for task {id}"))
             })?;
-            let stores = driver.open(&plan, id)?;
+            let stores = driver.stores(plan, id)?;
             let (group, sources) = driver.inputs(&topology);
             let (flush, errors) = (config.engine.flush, config.engine.errors);
             let task = Task::new(
@@ -172,7 +196,7 @@ impl StepDriver {
     }
 
     /// Empty stores of a task.
-    fn open(&self, plan: &Plan, id: TaskId) -> Result<TaskState, DriverError> {
+    fn stores(&self, plan: &Plan, id: TaskId) -> Result<TaskState, DriverError> {
         let specs = StoreToRestore::of(plan, id.subtopology);
         let db = if self.options.on_disk && !specs.is_empty() {
             let directory = StateDirectory::open(self.state.path(), &plan.application_id)?;
