@@ -37,7 +37,7 @@ mod topology;
 mod windowed;
 mod windows;
 
-use millrace_crds::topology as data;
+use millrace_crds::topology as language;
 
 pub use branch::BranchedKStream;
 pub use cogroup::CogroupedKStream;
@@ -117,7 +117,7 @@ impl StreamsBuilder {
         } else {
             None
         };
-        let stream = data::Stream {
+        let stream = language::Stream {
             topic,
             topics: Some(topics).filter(|topics| !topics.is_empty()),
             key: Some(format_name(K::FORMAT)),
@@ -126,7 +126,7 @@ impl StreamsBuilder {
             timestamp: consumed.wall_clock.then(|| "wallClock".to_owned()),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
-            ..data::Stream::default()
+            ..language::Stream::default()
         };
         KStream::of(self.graph.stream(&name, stream))
     }
@@ -147,7 +147,7 @@ impl StreamsBuilder {
     ) -> KTable<K, V> {
         let topic = topic.into();
         let name = topic.clone();
-        let mut table = data::Table {
+        let mut table = language::Table {
             topic: Some(topic),
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
@@ -155,7 +155,7 @@ impl StreamsBuilder {
             timestamp: consumed.wall_clock.then(|| "wallClock".to_owned()),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
-            ..data::Table::default()
+            ..language::Table::default()
         };
         keep(&mut table, &store.into());
         KTable::of(self.graph.table(&name, table))
@@ -165,7 +165,7 @@ impl StreamsBuilder {
     pub fn global_table<K: Data, V: Data>(&self, topic: impl Into<String>) -> GlobalKTable<K, V> {
         let topic = topic.into();
         let name = topic.clone();
-        let table = data::GlobalTable {
+        let table = language::GlobalTable {
             store: Some(plain_name(&topic)),
             topic,
             key: Some(format_name(K::FORMAT)),

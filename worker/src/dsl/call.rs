@@ -8,9 +8,7 @@ use super::graph::{Graph, format_name};
 use super::key::Key;
 use crate::data::{Data, DataError};
 
-/// What a closure of an operator must be: it runs on several threads, for as long as the application.
-/// It is called once per record and should depend on its arguments alone, because a record may be
-/// processed again after a failure.
+/// What a call gives.
 pub(super) type Called<'r> = Result<Value<'r>, String>;
 
 /// Lets the compiler know that a closure works for any arena.

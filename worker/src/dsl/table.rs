@@ -5,9 +5,8 @@ use std::marker::PhantomData;
 
 use millrace_crds::topology::{Empty, GroupBy, Step};
 
-use super::call::computed;
 use super::call::{
-    argument, key, native, of_record, of_value, predicate, result, serdes, with_record,
+    argument, computed, key, native, of_record, of_value, predicate, result, serdes, with_record,
 };
 use super::graph::{Handle, Kind};
 use super::grouped_table::KGroupedTable;

@@ -151,7 +151,7 @@ fn two_sessions_that_a_record_joins_become_one() {
     let builder = StreamsBuilder::new();
     let table = numbers(&builder)
         .group_by_key(Grouped::new())
-        .windowed_by_sessions(SessionWindows::of_inactivity_gap_with_no_grace(TEN))
+        .windowed_by_sessions(SessionWindows::of_inactivity_gap_and_grace(TEN, 10 * TEN))
         .aggregate(
             || 0,
             |_, n, sum| sum + n,
