@@ -13,6 +13,7 @@ mod check;
 mod describe;
 mod diff;
 mod flow;
+mod functions;
 mod graph;
 mod hash;
 mod layout;
@@ -25,6 +26,7 @@ mod topics;
 
 pub use describe::describe;
 pub use diff::{Diff, RepartitionChange, StoreChange, SubtopologyChange, diff};
+pub use functions::Functions;
 pub use graph::*;
 pub use mermaid::mermaid;
 
@@ -38,6 +40,14 @@ use crate::stream_app::StreamApp;
 /// All problems found, at most [`MAX_PROBLEMS`](crate::MAX_PROBLEMS), each with the path of the field
 /// at fault. Parts that depend on a broken part are not judged.
 pub fn plan(app: &StreamApp) -> Result<Plan, Vec<Problem>> {
+    plan_with(app, &Functions::default())
+}
+
+/// As [`plan`](fn@plan), for a StreamApp whose expressions may call functions of a worker image.
+///
+/// # Errors
+/// As [`plan`](fn@plan).
+pub fn plan_with(app: &StreamApp, functions: &Functions) -> Result<Plan, Vec<Problem>> {
     let mut problems = Problems::default();
     check::check(app, &mut problems);
     let topology = &app.spec.topology;
@@ -46,7 +56,7 @@ pub fn plan(app: &StreamApp) -> Result<Plan, Vec<Problem>> {
     }
     let names = names::Names::collect(topology, &mut problems);
     let order = names.order(&mut problems);
-    let graph = build::build(app, &names, &order, &mut problems);
+    let graph = build::build(app, functions, (&names, &order), &mut problems);
     if problems.is_empty() {
         let plan = assemble(app, graph);
         check::topics(&plan, &mut problems);

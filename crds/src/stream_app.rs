@@ -17,6 +17,8 @@ mod state;
 mod status;
 mod threads;
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -264,6 +266,38 @@ impl StreamApp {
 }
 
 impl StreamAppSpec {
+    /// A topology on a Kafka cluster (`host:port`, several separated by commas), all else by default.
+    pub fn new(bootstrap_servers: impl Into<String>, topology: Topology) -> Self {
+        Self {
+            application_id: None,
+            replicas: one(),
+            threads: Threads::default(),
+            suspend: false,
+            kafka: KafkaSpec {
+                bootstrap_servers: bootstrap_servers.into(),
+                tls: None,
+                sasl: None,
+                properties: BTreeMap::new(),
+            },
+            processing_guarantee: ProcessingGuarantee::default(),
+            commit_interval_ms: None,
+            max_task_idle_ms: 0,
+            defaults: DefaultsSpec::default(),
+            state: StateSpec::default(),
+            errors: ErrorsSpec::default(),
+            buffered_records_per_partition: thousand(),
+            topology,
+            image: None,
+            image_pull_policy: None,
+            image_pull_secrets: Vec::<SecretName>::default(),
+            pod: PodOverrides::default(),
+            internal_topics: InternalTopicsSpec::default(),
+            pod_disruption_budget: PodDisruptionBudgetSpec::default(),
+            network_policy: NetworkPolicySpec::default(),
+            deletion: DeletionSpec::default(),
+        }
+    }
+
     /// Milliseconds between commits, by the guarantee where none is given. The defaults are Kafka
     /// Streams' own.
     pub fn commit_interval_ms(&self) -> i64 {

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
-use crate::node::{At, Node};
+use crate::node::{At, HostCall, Node};
 use crate::source::shortened;
 use crate::value::equal;
 use crate::{Decimal, EvalError, Type, Value};
@@ -263,6 +263,7 @@ impl Node {
                 arguments,
                 at,
             } => functions::call(cx, *function, arguments, *at),
+            Self::Host(call) => host(cx, call),
             Self::Pattern { operand, regex, at } => match operand.eval(cx)? {
                 Value::String(string) => {
                     text::scan(cx, string.len(), *at)?;
@@ -298,6 +299,16 @@ fn lazy<'r>(cx: &Context<'_, 'r>, sides: &'r [Node; 2], at: At, decisive: bool) 
         (Err(_), Ok(value)) if value == decisive => Ok(Value::Bool(decisive)),
         (Err(error), _) => Err(error),
     }
+}
+
+/// Calls a function of the host.
+fn host<'r>(cx: &Context<'_, 'r>, call: &'r HostCall) -> Outcome<'r> {
+    let arguments = cx
+        .arena
+        .alloc_slice_try_fill_with(call.arguments.len(), |i| call.arguments[i].eval(cx))?;
+    call.native
+        .call(arguments, cx.arena)
+        .map_err(|message| cx.error(call.at, |text| format!("`{text}`: {message}")))
 }
 
 fn index<'r>(cx: &Context<'_, 'r>, operand: Value<'r>, index: &Value<'_>, at: At) -> Outcome<'r> {

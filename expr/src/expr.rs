@@ -8,7 +8,7 @@ use crate::eval::{Context, MAX_STEPS};
 use crate::lower::{Lowered, Typed, lower};
 use crate::node::Node;
 use crate::parse::Tree;
-use crate::{CompileError, EvalError, Scope, Type, Value};
+use crate::{CompileError, EvalError, Functions, Scope, Type, Value};
 
 /// A checked expression, ready to be evaluated on any thread.
 #[derive(Clone, Debug)]
@@ -29,6 +29,14 @@ impl Expr {
     /// Type of the result, as far as it is known without a record.
     pub fn result_type(&self) -> &Type {
         &self.result
+    }
+
+    /// The function of the host whose call is the whole expression, if it is one.
+    pub fn host_call(&self) -> Option<&str> {
+        match &self.root {
+            Node::Host(call) => Some(&call.name),
+            _ => None,
+        }
     }
 
     /// Evaluates over the variables, in the slot order of the [`Scope`] it was compiled with. The
@@ -86,8 +94,39 @@ pub(crate) fn eval_node<'r>(
 /// # Errors
 /// [`CompileError`] with the position: syntax, unknown names, operand types, arity, the result's type.
 pub fn compile(source: &str, scope: &Scope, expected: &Type) -> Result<Expr, CompileError> {
+    compile_with(source, scope, &Functions::new(), expected)
+}
+
+/// As [`compile`], for an expression that may call functions of the host.
+///
+/// ```
+/// use millrace_expr::{Bump, Function, Functions, Scope, Type, Value, compile_with};
+///
+/// fn doubled<'r>(arguments: &[Value<'r>], _: &'r Bump) -> Result<Value<'r>, String> {
+///     match arguments {
+///         [Value::Int(n)] => Ok(Value::Int(n.checked_mul(2).ok_or("too large")?)),
+///         _ => Err("not a number".to_owned()),
+///     }
+/// }
+///
+/// let mut functions = Functions::new();
+/// functions.add("doubled", Function::new([Type::Int], Type::Int, doubled))?;
+/// let scope = Scope::new().with("n", Type::Int);
+/// let expr = compile_with("doubled(n) + 1", &scope, &functions, &Type::Int)?;
+/// assert_eq!(expr.eval(&[Value::Int(20)], &Bump::new())?, Value::Int(41));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`compile`]; also arguments that do not fit a function's parameters.
+pub fn compile_with(
+    source: &str,
+    scope: &Scope,
+    functions: &Functions,
+    expected: &Type,
+) -> Result<Expr, CompileError> {
     let tree = Tree::parse(source)?;
-    let Lowered { typed, locals } = lower(&tree, scope)?;
+    let Lowered { typed, locals } = lower(&tree, scope, functions)?;
     let wrong = match (&typed.ty, expected) {
         (Type::Null, Type::Bool) => true,
         (found, expected) => !found.fits(expected),

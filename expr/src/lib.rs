@@ -11,6 +11,8 @@
 //! double. The `cel` crate parses; this crate checks types and lowers the tree to its own, which is
 //! evaluated over borrowed values. Nothing here does I/O, keeps state or knows of topics.
 //!
+//! A program can lend expressions functions of its own: [`Functions`], with [`compile_with`].
+//!
 //! Reading order: [`Value`], [`json`], [`Type`] and [`Scope`], [`compile`], [`Expr`].
 
 pub mod json;
@@ -19,6 +21,7 @@ mod decimal;
 mod error;
 mod eval;
 mod expr;
+mod host;
 mod lower;
 mod node;
 mod parse;
@@ -31,7 +34,8 @@ pub use bumpalo::Bump;
 pub use decimal::{MAX_DIGITS, parse_decimal, write_decimal};
 pub use error::{CompileError, EvalError};
 pub use eval::{MAX_PATTERN_BYTES, MAX_STEPS, MAX_TEXT_BYTES};
-pub use expr::{Expr, compile};
+pub use expr::{Expr, compile, compile_with};
+pub use host::{Function, FunctionError, Functions, NativeFunction};
 pub use parse::MAX_NESTING;
 pub use rust_decimal::Decimal;
 pub use source::{MAX_SOURCE_BYTES, MAX_TOKENS};

@@ -10,10 +10,11 @@ use crate::decimal::{neg, parse_decimal};
 use crate::node::{At, Constant, Node};
 use crate::parse::Tree;
 use crate::source::{Span, shortened};
-use crate::{Bump, CompileError, Scope, Type, expr};
+use crate::{Bump, CompileError, Functions, Scope, Type, expr};
 
 mod call;
 mod comprehension;
+mod host_call;
 mod operator;
 mod signature;
 
@@ -28,6 +29,8 @@ pub(crate) struct Typed {
 pub(crate) struct Lower<'t> {
     tree: &'t Tree<'t>,
     scope: &'t Scope,
+    /// What the host can do.
+    functions: &'t Functions,
     /// Variables of the comprehensions around, innermost last.
     locals: Vec<(String, Type)>,
     /// Most locals at any place.
@@ -43,10 +46,15 @@ pub(crate) struct Lowered {
 }
 
 /// Checks and lowers a tree.
-pub(crate) fn lower(tree: &Tree<'_>, scope: &Scope) -> Result<Lowered, CompileError> {
+pub(crate) fn lower(
+    tree: &Tree<'_>,
+    scope: &Scope,
+    functions: &Functions,
+) -> Result<Lowered, CompileError> {
     let mut lower = Lower {
         tree,
         scope,
+        functions,
         locals: Vec::new(),
         most_locals: 0,
         nodes: 0,
@@ -182,7 +190,7 @@ impl<'t> Lower<'t> {
         }
         let message = format!("unknown variable `{name}`");
         let known: Vec<&str> = self.names().collect();
-        let help = if signature::exists(name) {
+        let help = if signature::exists(name) || self.functions.get(name).is_some() {
             format!("`{name}` is a function: call it, such as {name}(…)")
         } else if let Some(nearest) = crate::nearest(name, known.iter().copied()) {
             format!("did you mean `{nearest}`?")
@@ -370,6 +378,11 @@ fn exactly(a: Type, b: &Type) -> Type {
         (Type::Int, Type::Decimal) | (Type::Decimal, Type::Int) => Type::Any,
         _ => either(a, b),
     }
+}
+
+/// Whether the language itself has a function of this name.
+pub(crate) fn is_built_in(name: &str) -> bool {
+    signature::exists(name)
 }
 
 /// Operators have names such as `_+_`, `!_` or `@in`, which nobody can write as a call.

@@ -1,12 +1,14 @@
 //! The typed tree that expressions are lowered to: variables are slots, constants are folded, field
 //! names are owned by the tree, and frequent shapes have nodes of their own.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex::Regex;
 use rust_decimal::Decimal;
 
-use crate::{Type, Value};
+use crate::{NativeFunction, Type, Value};
 
 /// A place in the source, in bytes, for error messages.
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +171,25 @@ pub(crate) struct Comprehension {
     pub(crate) at: At,
 }
 
+/// A call of a function of the host.
+#[derive(Clone)]
+pub(crate) struct HostCall {
+    /// The function's name.
+    pub(crate) name: Box<str>,
+    /// The function.
+    pub(crate) native: Arc<dyn NativeFunction>,
+    /// As many as it has parameters.
+    pub(crate) arguments: Box<[Node]>,
+    /// The call.
+    pub(crate) at: At,
+}
+
+impl fmt::Debug for HostCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:?}", self.name, self.arguments)
+    }
+}
+
 /// A node. `at` is the whole sub-expression, except where said otherwise.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
@@ -260,6 +281,8 @@ pub(crate) enum Node {
         arguments: Box<[Node]>,
         at: At,
     },
+    /// Never folded: what a host's function does is not known here.
+    Host(Box<HostCall>),
     /// `operand.matches(regex)` with a pattern known when compiled.
     Pattern {
         operand: Box<Node>,

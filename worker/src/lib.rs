@@ -17,7 +17,8 @@
 //!    writes the overlay into RocksDB ([`state`]).
 //!
 //! Around it: [`runtime::membership`] (which tasks), [`runtime::restorer`] (their state), [`app`]
-//! (threads of one application), [`mod@http`] (health, status, queries).
+//! (threads of one application), [`mod@http`] (health, status, queries). Topologies in Rust are written
+//! with [`dsl`]; [`mod@data`] has the types of their keys and values.
 
 pub mod app;
 pub mod budget;
@@ -25,6 +26,8 @@ pub mod change;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod data;
+pub mod dsl;
 pub mod error;
 pub mod http;
 pub mod processor;

@@ -25,6 +25,7 @@ mod windows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::{Flow, Format, formats_for, writes};
+use super::functions::Functions;
 use super::graph::{GlobalTable, GlobalTableId, Node, NodeId, NodeKind, SerdeKind, Store};
 use super::names::{Declared, Names};
 use crate::path::Path;
@@ -45,13 +46,14 @@ pub(super) struct Graph {
 /// Builds everything that `order` names.
 pub(super) fn build<'a>(
     app: &'a StreamApp,
-    names: &Names<'a>,
-    order: &[&'a str],
+    functions: &Functions,
+    (names, order): (&Names<'a>, &[&'a str]),
     problems: &mut Problems,
 ) -> Graph {
     let mut builder = Builder {
         application_id: app.application_id(),
         defaults: app.spec.defaults,
+        functions,
         names,
         graph: Graph::default(),
         node_names: BTreeSet::new(),
@@ -82,6 +84,7 @@ pub(super) fn build<'a>(
 struct Builder<'a, 'b> {
     application_id: &'a str,
     defaults: DefaultsSpec,
+    functions: &'b Functions,
     names: &'b Names<'a>,
     graph: Graph,
     node_names: BTreeSet<String>,

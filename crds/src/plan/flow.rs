@@ -2,7 +2,7 @@
 
 use millrace_expr::{Scope, Type};
 
-use super::graph::{Emit, NodeId, SerdeKind, StoreId, WindowedKey, Windows};
+use super::graph::{Emit, Expression, NodeId, SerdeKind, StoreId, WindowedKey, Windows};
 use crate::path::Path;
 
 /// What is known of keys or of values at one point of a topology.
@@ -29,6 +29,15 @@ impl Format {
         Self {
             ty,
             serde: self.serde,
+        }
+    }
+
+    /// What an expression makes of it: another type, and another format where the expression declares
+    /// one. `None` is an expression that was refused, whose result counts as unknown.
+    pub(super) fn computed(&self, by: Option<&Expression>) -> Self {
+        Self {
+            ty: by.map_or(Type::Any, |by| by.result_type().clone()),
+            serde: by.and_then(|by| by.format).or(self.serde),
         }
     }
 

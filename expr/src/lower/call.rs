@@ -28,6 +28,10 @@ impl Lower<'_> {
             _ => {}
         }
         let place = self.tree.source.before(open);
+        let functions = self.functions;
+        if let Some(function) = functions.get(name) {
+            return self.host_call(target, (name, function), arguments, open);
+        }
         let Some(signature) = signature::find(name) else {
             return Err(self.unknown(target.is_some(), name, place));
         };
@@ -60,7 +64,9 @@ impl Lower<'_> {
             return source.error(place, format!("`{name}` is a variable, not a function"));
         }
         let message = format!("unknown function `{name}`");
-        match crate::nearest(name, signature::names()) {
+        let known = signature::names().map(|own| -> &str { own });
+        let known = known.chain(self.functions.names());
+        match crate::nearest(name, known) {
             Some(nearest) => {
                 source.error_with_help(place, message, format!("did you mean `{nearest}`?"))
             }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use millrace_expr::{CompileError, Scope, Type, compile};
+use millrace_expr::{CompileError, Scope, Type, compile_with};
 
 use super::Builder;
 use crate::limits;
 use crate::path::Path;
-use crate::plan::graph::{Code, Expression};
+use crate::plan::graph::Expression;
 use crate::problem::Problem;
 
 /// Characters of an expression's line shown around an error.
@@ -29,10 +29,11 @@ impl Builder<'_, '_> {
             );
             return self.refuse(path, message, "divide it over several `mapValues` steps");
         }
-        match compile(source, scope, expected) {
+        match compile_with(source, scope, self.functions.callable(), expected) {
             Ok(expr) => Some(Expression {
                 source: source.to_owned(),
-                code: Code::Cel(Arc::new(expr)),
+                format: self.functions.format_of(&expr),
+                code: Arc::new(expr),
             }),
             Err(error) => {
                 self.problems.add(problem(path, &error));

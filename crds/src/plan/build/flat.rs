@@ -5,7 +5,7 @@ use millrace_expr::Type;
 
 use super::{At, Builder};
 use crate::path::Path;
-use crate::plan::flow::{Flow, FlowKind, Format};
+use crate::plan::flow::{Flow, FlowKind};
 use crate::plan::graph::{NodeKind, PeekTo};
 use crate::topology::{FlatMap, Peek, Print};
 
@@ -56,14 +56,14 @@ impl<'a> Builder<'a, '_> {
         let value = ask(self, "value", value);
         let (key, value) = (key?, value?);
         if let Some(key) = &key {
-            flow.key = flow.key.retyped(key.result_type().clone());
+            flow.key = flow.key.computed(Some(key));
             flow.rekeyed = Some(at.path.clone());
             flow.windowed = None;
         }
-        let ty = value
-            .as_ref()
-            .map_or(element, |value| value.result_type().clone());
-        flow.value = Format { ty, ..flow.value };
+        flow.value = match &value {
+            Some(value) => flow.value.computed(Some(value)),
+            None => flow.value.retyped(element),
+        };
         let kind = NodeKind::FlatMap {
             elements,
             key,

@@ -41,7 +41,7 @@ impl<'a> Builder<'a, '_> {
         let foreign_key = self.expression(&path, foreign_key, &scope, &foreign.value_type())?;
         let scope = flow.join_scope(right_format.value_type());
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
-        let ty = value.result_type().clone();
+        let computed = flow.value.computed(Some(&value));
         let (subscriptions, topics) = self.foreign_names(at, join)?;
         let send = NodeKind::ForeignKeySend {
             foreign_key,
@@ -73,7 +73,7 @@ impl<'a> Builder<'a, '_> {
             node,
             kind: FlowKind::Table { store: None },
             key: Format::read(primary),
-            value: flow.value.retyped(ty),
+            value: computed,
             rekeyed: None,
             windowed: None,
             versioned: false,

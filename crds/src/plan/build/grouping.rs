@@ -45,10 +45,9 @@ impl<'a> Builder<'a, '_> {
             let path = at.path.key("value");
             self.expression(&path, value, &scope, &Type::Any)
         });
-        let ty = |e: &crate::plan::Expression| e.result_type().clone();
-        flow.key = flow.key.retyped(key.as_ref().map_or(Type::Any, ty));
+        flow.key = flow.key.computed(key.as_ref());
         if let Some(value) = &value {
-            flow.value = flow.value.retyped(value.as_ref().map_or(Type::Any, ty));
+            flow.value = flow.value.computed(value.as_ref());
         }
         flow.rekeyed = Some(at.path.clone());
         flow.windowed = None;

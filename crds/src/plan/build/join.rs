@@ -92,7 +92,7 @@ impl<'a> Builder<'a, '_> {
         };
         let scope = flow.join_scope(right);
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
-        let ty = value.result_type().clone();
+        let computed = flow.value.computed(Some(&value));
         let grace = self.join_grace(at, &flow, join, store)?;
         let kind = NodeKind::StreamTableJoin {
             store,
@@ -103,7 +103,7 @@ impl<'a> Builder<'a, '_> {
         let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         Some(Flow {
             node,
-            value: flow.value.retyped(ty),
+            value: computed,
             ..flow
         })
     }
@@ -173,7 +173,7 @@ impl<'a> Builder<'a, '_> {
         let lookup = self.expression(&at.path.key("lookup"), lookup, &scope, &key.value_type())?;
         let scope = flow.join_scope(value);
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
-        let ty = value.result_type().clone();
+        let computed = flow.value.computed(Some(&value));
         let kind = NodeKind::StreamGlobalJoin {
             table,
             lookup,
@@ -183,7 +183,7 @@ impl<'a> Builder<'a, '_> {
         let node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         Some(Flow {
             node,
-            value: flow.value.retyped(ty),
+            value: computed,
             ..flow
         })
     }

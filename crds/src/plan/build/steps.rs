@@ -139,18 +139,12 @@ impl<'a> Builder<'a, '_> {
         let key = key.map(|source| ask(self, "key", source));
         let value = value.map(|source| ask(self, "value", source));
         if let Some(key) = &key {
-            let ty = key
-                .as_ref()
-                .map_or(Type::Any, |key| key.result_type().clone());
-            flow.key = flow.key.retyped(ty);
+            flow.key = flow.key.computed(key.as_ref());
             flow.rekeyed = Some(at.path.clone());
             flow.windowed = None;
         }
         if let Some(value) = &value {
-            let ty = value
-                .as_ref()
-                .map_or(Type::Any, |value| value.result_type().clone());
-            flow.value = flow.value.retyped(ty);
+            flow.value = flow.value.computed(value.as_ref());
         }
         let table = matches!(flow.kind, FlowKind::Table { .. });
         let kind = NodeKind::Map {

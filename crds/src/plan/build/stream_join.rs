@@ -66,7 +66,7 @@ impl<'a> Builder<'a, '_> {
         let left = flows.pop()?;
         let scope = left.join_scope(right.value.ty.clone());
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
-        let ty = value.result_type().clone();
+        let computed = left.value.computed(Some(&value));
         let formats = (key, left_value, right_value);
         let stores = self.join_stores(at, join, kind, windows, formats)?;
         let node = |side, own, other| NodeKind::StreamStreamJoin {
@@ -101,7 +101,7 @@ impl<'a> Builder<'a, '_> {
         }
         Some(Flow {
             node: merge,
-            value: left.value.retyped(ty),
+            value: computed,
             ..left
         })
     }

@@ -31,7 +31,7 @@ impl<'a> Builder<'a, '_> {
         }
         let scope = flow.join_scope(right);
         let value = self.expression(&at.path.key("value"), &join.value, &scope, &Type::Any)?;
-        let ty = value.result_type().clone();
+        let computed = flow.value.computed(Some(&value));
         let node = |side, other| NodeKind::TableTableJoin {
             side,
             other,
@@ -52,7 +52,7 @@ impl<'a> Builder<'a, '_> {
         let flow = Flow {
             node: merge,
             kind: FlowKind::Table { store: None },
-            value: flow.value.retyped(ty),
+            value: computed,
             versioned: false,
             ..flow
         };

@@ -1,6 +1,5 @@
 //! What nodes do.
 
-use std::fmt;
 use std::sync::Arc;
 
 use millrace_expr::{Bump, EvalError, Expr, Type, Value};
@@ -11,35 +10,15 @@ use super::{
 };
 use crate::stream_app::ErrorPolicy;
 
-/// An expression with the source text it came from.
+/// An expression, checked and lowered.
 #[derive(Clone, Debug)]
 pub struct Expression {
-    /// As the user wrote it; of a function registered in a worker image, its name.
+    /// As the user wrote it.
     pub source: String,
     /// What is run.
-    pub code: Code,
-}
-
-/// What an [`Expression`] runs.
-#[derive(Clone)]
-pub enum Code {
-    /// CEL, checked and lowered.
-    Cel(Arc<Expr>),
-    /// A function of a worker image (the typed DSL's closures), and the type of its results.
-    Native(Arc<NativeFunction>, Type),
-}
-
-/// A function over the variables of an expression, by slot. Results may live in the arena.
-pub type NativeFunction =
-    dyn for<'r> Fn(&[Value<'r>], &'r Bump) -> Result<Value<'r>, EvalError> + Send + Sync;
-
-impl fmt::Debug for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cel(expr) => expr.fmt(f),
-            Self::Native(_, ty) => write!(f, "a function that gives {ty}"),
-        }
-    }
+    pub code: Arc<Expr>,
+    /// The format of its results, where it calls a function of a worker image that declares one.
+    pub format: Option<SerdeKind>,
 }
 
 impl Expression {
@@ -54,18 +33,12 @@ impl Expression {
         variables: &[Value<'r>],
         arena: &'r Bump,
     ) -> Result<Value<'r>, EvalError> {
-        match &self.code {
-            Code::Cel(expr) => expr.eval(variables, arena),
-            Code::Native(function, _) => function(variables, arena),
-        }
+        self.code.eval(variables, arena)
     }
 
     /// Type of the result, as far as it is known without a record.
     pub fn result_type(&self) -> &Type {
-        match &self.code {
-            Code::Cel(expr) => expr.result_type(),
-            Code::Native(_, ty) => ty,
-        }
+        self.code.result_type()
     }
 }
 

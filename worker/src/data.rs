@@ -1,0 +1,256 @@
+//! [`Data`]: Rust types as keys and values of records.
+//!
+//! ```text
+//!   bytes ──serde──► Value ──Data::from_value──► T ──your code──► U ──Data::to_value──► Value ──► bytes
+//! ```
+//!
+//! | Rust | format | in expressions |
+//! |---|---|---|
+//! | `String` | `string` | string |
+//! | `i32`, `i64` | `int`, `long` | int |
+//! | `f64` | `double` | double |
+//! | [`Decimal`] | `decimal` | decimal |
+//! | `Vec<u8>` | `bytes` | bytes |
+//! | `bool` | `json` | bool |
+//! | [`Json<T>`] | `json` | as the JSON is |
+//! | `Option<T>` | that of `T` | null, or as `T` |
+//!
+//! This module turns values over; it reads no topics and knows no nodes.
+
+mod exact;
+mod json;
+mod json_reader;
+mod json_writer;
+
+use millrace_crds::plan::SerdeKind;
+use millrace_expr::{Bump, Decimal, Type, Value};
+
+pub use exact::Exact;
+pub use json::Json;
+
+/// A Rust type that a record's key or value can be.
+///
+/// ```
+/// use millrace_expr::{Bump, Value};
+/// use millrace_worker::data::Data;
+///
+/// let arena = Bump::new();
+/// assert_eq!(41_i64.to_value(&arena)?, Value::Int(41));
+/// assert_eq!(String::from_value(Value::String("a"))?, "a");
+/// assert_eq!(Option::<String>::from_value(Value::Null)?, None);
+/// assert!(String::from_value(Value::Null).is_err());
+/// # Ok::<(), millrace_worker::data::DataError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no type of keys and values",
+    note = "wrap a type that implements serde's traits in `Json<…>`"
+)]
+pub trait Data: Sized + Send + Sync + 'static {
+    /// The type of what is there: `Self`, and of an `Option` what is in it.
+    type Present: Data;
+
+    /// Its format on topics and in stores.
+    const FORMAT: SerdeKind;
+
+    /// Its type in expressions, as far as it is known without a record.
+    fn value_type() -> Type {
+        match Self::FORMAT {
+            SerdeKind::Bytes => Type::Bytes,
+            SerdeKind::String => Type::String,
+            SerdeKind::Json => Type::Any,
+            SerdeKind::Int | SerdeKind::Long => Type::Int,
+            SerdeKind::Double => Type::Double,
+            SerdeKind::Decimal => Type::Decimal,
+        }
+    }
+
+    /// Takes it out of a record.
+    ///
+    /// # Errors
+    /// The value is of another kind, or null where this is not an `Option`.
+    fn from_value(value: Value<'_>) -> Result<Self, DataError>;
+
+    /// Puts it into a record. What is not a plain number lives in the arena.
+    ///
+    /// # Errors
+    /// It cannot be said in the format: of [`Json`], what serde's `Serialize` refuses.
+    fn to_value<'r>(&self, arena: &'r Bump) -> Result<Value<'r>, DataError>;
+}
+
+/// A value that is not what the Rust type says, or the other way round.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DataError {
+    /// Another kind of value.
+    #[error("expected {expected}, found {found}{}", .hint)]
+    Mismatch {
+        /// What the type stands for.
+        expected: &'static str,
+        /// The kind that was found.
+        found: &'static str,
+        /// What to do; empty, or beginning with `; `.
+        hint: &'static str,
+    },
+    /// A number that the Rust type has no room for.
+    #[error("{0} does not fit into an `i32`; use `i64`")]
+    TooLarge(i64),
+    /// JSON of another shape than the type.
+    #[error("{0}")]
+    Json(String),
+}
+
+impl DataError {
+    #[cold]
+    pub(crate) fn mismatch(expected: &'static str, found: &Value<'_>) -> Self {
+        let hint = match found {
+            Value::Null => "; where there may be none, use `Option`",
+            _ => "",
+        };
+        let found = found.kind();
+        Self::Mismatch {
+            expected,
+            found,
+            hint,
+        }
+    }
+}
+
+impl Data for String {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::String;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::String(text) => Ok(text.to_owned()),
+            other => Err(DataError::mismatch("a string", &other)),
+        }
+    }
+
+    fn to_value<'r>(&self, arena: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::String(arena.alloc_str(self)))
+    }
+}
+
+impl Data for i32 {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Int;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        let wide = i64::from_value(value)?;
+        Self::try_from(wide).map_err(|_| DataError::TooLarge(wide))
+    }
+
+    fn to_value<'r>(&self, _: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::Int(i64::from(*self)))
+    }
+}
+
+impl Data for i64 {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Long;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::Int(int) => Ok(int),
+            other => Err(DataError::mismatch("an int", &other)),
+        }
+    }
+
+    fn to_value<'r>(&self, _: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::Int(*self))
+    }
+}
+
+impl Data for f64 {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Double;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::Double(double) => Ok(double),
+            other => Err(DataError::mismatch("a double", &other)),
+        }
+    }
+
+    fn to_value<'r>(&self, _: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::Double(*self))
+    }
+}
+
+impl Data for Decimal {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Decimal;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::Decimal(decimal) => Ok(decimal),
+            Value::Int(int) => Ok(Self::from(int)),
+            other => Err(DataError::mismatch("a decimal", &other)),
+        }
+    }
+
+    fn to_value<'r>(&self, _: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::Decimal(*self))
+    }
+}
+
+impl Data for Vec<u8> {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Bytes;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::Bytes(bytes) => Ok(bytes.to_vec()),
+            other => Err(DataError::mismatch("bytes", &other)),
+        }
+    }
+
+    fn to_value<'r>(&self, arena: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::Bytes(arena.alloc_slice_copy(self)))
+    }
+}
+
+impl Data for bool {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Json;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::Bool(truth) => Ok(truth),
+            other => Err(DataError::mismatch("a bool", &other)),
+        }
+    }
+
+    fn to_value<'r>(&self, _: &'r Bump) -> Result<Value<'r>, DataError> {
+        Ok(Value::Bool(*self))
+    }
+}
+
+impl<T: Data> Data for Option<T> {
+    type Present = T::Present;
+
+    const FORMAT: SerdeKind = T::FORMAT;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+
+    fn to_value<'r>(&self, arena: &'r Bump) -> Result<Value<'r>, DataError> {
+        match self {
+            None => Ok(Value::Null),
+            Some(value) => value.to_value(arena),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

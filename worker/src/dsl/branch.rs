@@ -1,0 +1,69 @@
+//! [`BranchedKStream`]: a stream on its way into branches.
+
+use std::collections::BTreeMap;
+
+use super::call::predicate;
+use super::key::Key;
+use super::stream::KStream;
+use crate::data::Data;
+
+/// A stream that is being divided: each record goes to the first branch whose predicate is true.
+///
+/// ```
+/// use millrace_worker::dsl::StreamsBuilder;
+///
+/// let builder = StreamsBuilder::new();
+/// let numbers = builder.stream::<String, i64>("numbers");
+/// let branches = numbers
+///     .split()
+///     .branch("negative", |_, n| *n < 0)
+///     .branch("large", |_, n| *n > 1000)
+///     .default_branch("others");
+/// branches["large"].to("large-numbers");
+/// branches["others"].merge(&branches["negative"]).to("small-numbers");
+/// builder.build().plan("numbers").unwrap();
+/// ```
+pub struct BranchedKStream<K, V> {
+    stream: KStream<K, V>,
+    branches: Vec<(String, Option<String>)>,
+}
+
+impl<K: Key, V: Data> BranchedKStream<K, V> {
+    pub(super) fn of(stream: KStream<K, V>) -> Self {
+        Self {
+            stream,
+            branches: Vec::new(),
+        }
+    }
+
+    /// A branch for the records for which the predicate is true, and which no branch before took. The
+    /// name is that of its stream.
+    #[must_use]
+    pub fn branch(
+        mut self,
+        name: impl Into<String>,
+        when: impl Fn(&K, &V) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let call = predicate(&self.stream.handle.graph, "branch", when);
+        self.branches.push((name.into(), Some(call)));
+        self
+    }
+
+    /// The branches, by name; what no branch took is dropped.
+    pub fn no_default_branch(self) -> BTreeMap<String, KStream<K, V>> {
+        self.streams()
+    }
+
+    /// The branches, by name; what no branch took goes to this one.
+    pub fn default_branch(mut self, name: impl Into<String>) -> BTreeMap<String, KStream<K, V>> {
+        self.branches.push((name.into(), None));
+        self.streams()
+    }
+
+    fn streams(self) -> BTreeMap<String, KStream<K, V>> {
+        let names: Vec<String> = self.branches.iter().map(|(name, _)| name.clone()).collect();
+        let handles = self.stream.handle.split(self.branches);
+        let streams = handles.into_iter().map(KStream::of);
+        names.into_iter().zip(streams).collect()
+    }
+}

@@ -1,0 +1,200 @@
+//! [`Graph`]: what the operators were called on, until it is written down as a topology.
+//!
+//! An operator adds a node: where its records come from, and the steps done with them. A node that one
+//! other alone goes on from becomes part of that one's declaration; the others are declared by a name.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use millrace_crds::plan::{Functions, SerdeKind};
+use millrace_crds::topology::{
+    Branch, GlobalTable, SerdeName, Split, Step, Stream, Table, Topology,
+};
+use millrace_expr::{Function, NativeFunction, Type};
+
+use super::declare::declare;
+use super::options::MaterializedTable;
+
+/// A node by its place.
+pub(super) type NodeId = usize;
+
+/// Where a node's records come from.
+pub(super) enum Origin {
+    /// A topic.
+    Stream(Stream),
+    /// A topic.
+    Table(Table),
+    /// A topic.
+    Global(GlobalTable),
+    /// Several streams.
+    Merge(Vec<NodeId>),
+    /// Another node, through steps.
+    Steps(NodeId, Vec<Step>),
+    /// A branch of a split, which declares its name.
+    Branch,
+}
+
+/// What comes out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Stream,
+    Table,
+    Global,
+}
+
+/// What an operator has added.
+pub(super) struct Node {
+    pub(super) origin: Origin,
+    pub(super) kind: Kind,
+    /// Its name, asked for or made up.
+    pub(super) name: String,
+    /// Whether the name was asked for.
+    pub(super) named: bool,
+    /// Store of a table that is kept.
+    pub(super) store: Option<MaterializedTable>,
+    /// Nodes named in its steps, in the steps' order.
+    pub(super) refers_to: Vec<NodeId>,
+}
+
+/// The graph, shared by the builder and everything made of it.
+#[derive(Clone, Default)]
+pub(super) struct Graph(Rc<RefCell<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    nodes: Vec<Node>,
+    functions: Functions,
+    function_count: usize,
+}
+
+/// A node of a graph.
+#[derive(Clone)]
+pub(super) struct Handle {
+    pub(super) graph: Graph,
+    pub(super) node: NodeId,
+}
+
+impl Graph {
+    pub(super) fn stream(&self, name: &str, stream: Stream) -> Handle {
+        self.add(name, Origin::Stream(stream), Kind::Stream, Vec::new())
+    }
+
+    pub(super) fn table(&self, name: &str, table: Table) -> Handle {
+        self.add(name, Origin::Table(table), Kind::Table, Vec::new())
+    }
+
+    pub(super) fn global(&self, name: &str, table: GlobalTable) -> Handle {
+        self.add(name, Origin::Global(table), Kind::Global, Vec::new())
+    }
+
+    pub(super) fn merge(&self, inputs: Vec<NodeId>) -> Handle {
+        self.add("merge", Origin::Merge(inputs), Kind::Stream, Vec::new())
+    }
+
+    fn add(&self, name: &str, origin: Origin, kind: Kind, refers_to: Vec<NodeId>) -> Handle {
+        let mut inner = self.0.borrow_mut();
+        let node = inner.nodes.len();
+        inner.nodes.push(Node {
+            origin,
+            kind,
+            name: name.to_owned(),
+            named: false,
+            store: None,
+            refers_to,
+        });
+        let graph = self.clone();
+        Handle { graph, node }
+    }
+
+    /// Registers a function; returns the name that expressions call it by.
+    pub(super) fn function(
+        &self,
+        tag: &str,
+        (parameters, result): (Vec<Type>, Type),
+        format: Option<SerdeKind>,
+        native: impl NativeFunction + 'static,
+    ) -> String {
+        let mut inner = self.0.borrow_mut();
+        inner.function_count += 1;
+        let name = format!("{tag}_{}", inner.function_count);
+        let function = Function::new(parameters, result, native);
+        let added = inner.functions.add(&name, function, format);
+        debug_assert!(added.is_ok(), "tags are letters, and the number is new");
+        name
+    }
+
+    /// The topology, the functions that its expressions call, and names that were given twice.
+    pub(super) fn topology(&self) -> (Topology, Functions, Vec<String>) {
+        let inner = self.0.borrow();
+        let (topology, twice) = declare(&inner.nodes);
+        (topology, inner.functions.clone(), twice)
+    }
+}
+
+impl Handle {
+    /// What comes out of these steps.
+    pub(super) fn steps(&self, steps: Vec<Step>, kind: Kind, refers_to: Vec<NodeId>) -> Handle {
+        let tag = steps.last().map_or("steps", Step::tag).to_owned();
+        let origin = Origin::Steps(self.node, steps);
+        self.graph.add(&tag, origin, kind, refers_to)
+    }
+
+    /// What comes out of a step, which is of the same kind.
+    pub(super) fn step(&self, step: Step) -> Handle {
+        let kind = self.graph.0.borrow().nodes[self.node].kind;
+        self.steps(vec![step], kind, Vec::new())
+    }
+
+    /// The branches of a split; the last one is the default, where it has no predicate.
+    pub(super) fn split(&self, branches: Vec<(String, Option<String>)>) -> Vec<Handle> {
+        let mut split = Split::default();
+        for (name, when) in &branches {
+            match when {
+                Some(when) => split.branches.push(Branch {
+                    name: name.clone(),
+                    when: when.clone(),
+                }),
+                None => split.default = Some(name.clone()),
+            }
+        }
+        self.step(Step::Split(split));
+        branches
+            .into_iter()
+            .map(|(name, _)| {
+                let handle = self
+                    .graph
+                    .add(&name, Origin::Branch, Kind::Stream, Vec::new());
+                handle.named(name)
+            })
+            .collect()
+    }
+
+    /// Gives it a name of its own.
+    pub(super) fn named(self, name: impl Into<String>) -> Handle {
+        let mut inner = self.graph.0.borrow_mut();
+        let node = &mut inner.nodes[self.node];
+        node.name = name.into();
+        node.named = true;
+        drop(inner);
+        self
+    }
+
+    /// Has it kept in a store.
+    pub(super) fn materialized(self, store: MaterializedTable) -> Handle {
+        self.graph.0.borrow_mut().nodes[self.node].store = Some(store);
+        self
+    }
+}
+
+/// The name of a format in the topology language.
+pub(super) fn format_name(format: SerdeKind) -> SerdeName {
+    match format {
+        SerdeKind::Bytes => SerdeName::Bytes,
+        SerdeKind::String => SerdeName::String,
+        SerdeKind::Json => SerdeName::Json,
+        SerdeKind::Int => SerdeName::Int,
+        SerdeKind::Long => SerdeName::Long,
+        SerdeKind::Double => SerdeName::Double,
+        SerdeKind::Decimal => SerdeName::Decimal,
+    }
+}

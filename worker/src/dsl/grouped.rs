@@ -1,0 +1,199 @@
+//! [`KGroupedStream`]: a stream on its way into an aggregation.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use millrace_crds::topology::{Aggregate, Count, GroupBy, GroupByKey, Reduce, Step};
+
+use super::aggregator::{aggregator, initializer, reducer};
+use super::call::{computed, serdes};
+use super::cogroup::CogroupedKStream;
+use super::graph::{Handle, Kind};
+use super::key::Key;
+use super::options::{Grouped, Materialized};
+use super::stream::KStream;
+use super::table::KTable;
+use super::windowed::{SessionWindowedKStream, TimeWindowedKStream};
+use super::windows::{FixedWindows, SessionWindows};
+use crate::data::Data;
+
+/// A grouped stream. Records without key or value are left out of aggregations.
+///
+/// ```
+/// use millrace_worker::dsl::{Grouped, StreamsBuilder};
+///
+/// let builder = StreamsBuilder::new();
+/// let words = builder
+///     .stream::<String, String>("lines")
+///     .flat_map_values(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+/// words
+///     .group_by(|_, word| word.clone(), Grouped::new())
+///     .count("counts")
+///     .to_stream()
+///     .to("word-counts");
+/// builder.build().plan("word-count").unwrap();
+/// ```
+pub struct KGroupedStream<K, V> {
+    handle: Handle,
+    /// The grouping, and windows if there are: steps that only an aggregation may follow.
+    group: Vec<Step>,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for KGroupedStream<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            handle: self.handle.clone(),
+            group: self.group.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for KGroupedStream<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KGroupedStream")
+    }
+}
+
+impl<K: Data, V: Data> KStream<K, V> {
+    /// Groups records by the key they have; through a repartition topic where an operator before has
+    /// changed it.
+    pub fn group_by_key(&self, grouped: impl Into<Grouped>) -> KGroupedStream<K, V> {
+        let step = Step::GroupByKey(GroupByKey {
+            name: grouped.into().name,
+            serdes: serdes::<K, V>(),
+        });
+        KGroupedStream::of(self.handle.clone(), vec![step])
+    }
+}
+
+impl<K: Key, V: Data> KStream<K, V> {
+    /// Groups records by a new key, through a repartition topic.
+    pub fn group_by<L: Data>(
+        &self,
+        mapper: impl Fn(&K, &V) -> L + Send + Sync + 'static,
+        grouped: impl Into<Grouped>,
+    ) -> KGroupedStream<L, V> {
+        let step = Step::GroupBy(GroupBy {
+            key: computed(&self.handle.graph, "group_by", mapper),
+            value: None,
+            name: grouped.into().name,
+            serdes: serdes::<L, V>(),
+        });
+        KGroupedStream::of(self.handle.clone(), vec![step])
+    }
+}
+
+impl<K: Data, V: Data> KGroupedStream<K, V> {
+    fn of(handle: Handle, group: Vec<Step>) -> Self {
+        Self {
+            handle,
+            group,
+            types: PhantomData,
+        }
+    }
+
+    /// The stream and its grouping.
+    pub(super) fn parts(&self) -> (&Handle, &[Step]) {
+        (&self.handle, &self.group)
+    }
+
+    fn aggregated<A>(&self, step: Step) -> KTable<K, A> {
+        let steps = self.group.iter().cloned().chain([step]).collect();
+        KTable::of(self.handle.steps(steps, Kind::Table, Vec::new()))
+    }
+
+    /// The number of records of each key.
+    pub fn count(&self, store: impl Into<Materialized>) -> KTable<K, i64> {
+        self.aggregated(count::<K>(store.into()))
+    }
+
+    /// Records of each key combined, starting from the first; the closure gets what was made of those
+    /// before, and the new one.
+    pub fn reduce(
+        &self,
+        reduce: impl Fn(&V, &V) -> V + Send + Sync + 'static,
+        store: impl Into<Materialized>,
+    ) -> KTable<K, V::Present> {
+        let call = reducer(&self.handle.graph, "reduce", reduce);
+        self.aggregated(reduced::<K, V>(call, store.into()))
+    }
+
+    /// Records of each key taken into an aggregate. One that becomes `None` is deleted.
+    pub fn aggregate<A: Data>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        aggregate: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
+        store: impl Into<Materialized>,
+    ) -> KTable<K, A::Present> {
+        let graph = &self.handle.graph;
+        let calls = Calls {
+            initial: initializer(graph, initial),
+            value: aggregator(graph, "aggregate", aggregate),
+            merge: None,
+        };
+        self.aggregated(aggregate_step::<K, A>(calls, store.into()))
+    }
+
+    /// Begins one table of several groups: see [`CogroupedKStream`].
+    pub fn cogroup<A: Data>(
+        &self,
+        aggregate: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
+    ) -> CogroupedKStream<K, A> {
+        CogroupedKStream::of(self, aggregate)
+    }
+
+    /// Divides groups by time.
+    pub fn windowed_by(&self, windows: impl FixedWindows) -> TimeWindowedKStream<K, V> {
+        TimeWindowedKStream::of(self.clone(), windows.step())
+    }
+
+    /// Divides groups into sessions.
+    pub fn windowed_by_sessions(&self, windows: SessionWindows) -> SessionWindowedKStream<K, V> {
+        SessionWindowedKStream::of(self.clone(), windows.step())
+    }
+}
+
+/// The calls of an aggregation.
+pub(super) struct Calls {
+    pub(super) initial: String,
+    pub(super) value: String,
+    pub(super) merge: Option<String>,
+}
+
+/// The step `count`.
+pub(super) fn count<K: Key>(store: Materialized) -> Step {
+    Step::Count(Count {
+        name: store.store,
+        serdes: serdes::<K, i64>(),
+        in_memory: store.in_memory,
+        logging: store.logging,
+    })
+}
+
+/// The step `reduce`.
+pub(super) fn reduced<K: Key, V: Data>(value: String, store: Materialized) -> Step {
+    Step::Reduce(Reduce {
+        name: store.store,
+        value,
+        subtract: None,
+        serdes: serdes::<K, V>(),
+        in_memory: store.in_memory,
+        logging: store.logging,
+    })
+}
+
+/// The step `aggregate`.
+pub(super) fn aggregate_step<K: Key, A: Data>(calls: Calls, store: Materialized) -> Step {
+    Step::Aggregate(Aggregate {
+        name: store.store,
+        initial: calls.initial,
+        value: calls.value,
+        subtract: None,
+        merge: calls.merge,
+        serdes: serdes::<K, A>(),
+        in_memory: store.in_memory,
+        logging: store.logging,
+    })
+}

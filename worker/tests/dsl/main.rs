@@ -1,0 +1,12 @@
+//! The typed DSL: each operator means what its step of the topology language means, and the examples
+//! give the same records in Rust as in YAML. Topologies are built in Rust, planned, and driven record by
+//! record through the engine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod aggregates;
+mod examples;
+mod joins;
+mod refusals;
+mod stateless;
+mod support;
