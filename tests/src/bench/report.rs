@@ -71,7 +71,7 @@ pub(super) fn readme(all: &[(&Workload, Results)]) -> String {
             for (side, one) in sides {
                 text += &format!(
                     "| {} | {} | {} | {} | {:.2} µs | {:.0} MB |\n",
-                    workload.name,
+                    workload.name.replace('_', " "),
                     promise.to_string().replace('_', " "),
                     match side {
                         Side::Ours => "Millrace",
@@ -93,7 +93,7 @@ pub(super) fn readme(all: &[(&Workload, Results)]) -> String {
         if let (Some(ours), Some(peer)) = (side(Side::Ours), side(Side::Peer)) {
             text += &format!(
                 "| {} | {:.1} | 1/{:.1} | 1/{:.1} |\n",
-                workload.name,
+                workload.name.replace('_', " "),
                 Ratio::Records.of(ours, peer),
                 Ratio::Cpu.of(ours, peer).recip(),
                 Ratio::Memory.of(ours, peer).recip()
