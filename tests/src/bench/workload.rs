@@ -52,14 +52,12 @@ pub(super) const WORKLOADS: [Workload; 5] = [
     },
     Workload {
         title: "Stream-stream join: inner, two minutes before and after",
-        // In time there are 0.6 a record; before two minutes have gone by, less.
-        results: |balances, requests| (balances + requests) / 20,
+        results: SOME,
         ..beside_the_peer("stream_stream_join", "stream-stream-join.yaml")
     },
     Workload {
         title: "Table-table join: inner, both change",
-        // The first records find no row on the other side.
-        results: |balances, requests| (balances + requests) / 2,
+        results: SOME,
         ..beside_the_peer("table_table_join", "table-table-join.yaml")
     },
     Workload {
@@ -70,6 +68,9 @@ pub(super) const WORKLOADS: [Workload; 5] = [
         ..beside_the_peer("map_filter", "map-filter.yaml")
     },
 ];
+
+/// Where it depends on how far a side has come: at first few records find one of the other topic.
+const SOME: fn(u64, u64) -> u64 = |_, _| 1;
 
 /// What the issues ask of the workloads beside the loan join.
 const BESIDE_THE_PEER: [Target; 2] = [
@@ -86,7 +87,7 @@ const fn beside_the_peer(name: &'static str, app: &'static str) -> Workload {
         sides: &[Side::Ours, Side::Peer],
         promises: &[Promise::ExactlyOnce],
         window: Duration::from_secs(10),
-        results: |_, _| 0,
+        results: SOME,
         targets: &BESIDE_THE_PEER,
     }
 }

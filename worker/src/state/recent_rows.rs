@@ -221,3 +221,84 @@ impl RecentRows {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::state::WindowOrder;
+
+    const SHAPE: Shape = Shape::Window {
+        retention_ms: 480_000,
+        duplicates: true,
+        order: WindowOrder::Key,
+    };
+
+    fn add(rows: &mut RecentRows, key: &[u8], start: i64) {
+        let window = WindowKey {
+            key,
+            start,
+            sequence: 0,
+        };
+        rows.add(&window, &Row::encode(start, b"value"));
+    }
+
+    fn starts(rows: &RecentRows, key: &[u8], span: (i64, i64)) -> Vec<i64> {
+        let arena = Bump::new();
+        let mut found = ArenaVec::new_in(&arena);
+        rows.fetch(key, span, &mut found, &arena);
+        found.iter().map(|row| row.start).collect()
+    }
+
+    #[test]
+    fn rows_of_a_key_come_by_slice_and_as_they_were_written() {
+        let mut rows = RecentRows::new(SHAPE, 1 << 20);
+        add(&mut rows, b"a", 5);
+        assert_eq!(
+            rows.complete_from(),
+            None,
+            "nothing is known of earlier rows"
+        );
+        rows.begin(9);
+        for start in [9, 10, 70_000, 30, 20] {
+            add(&mut rows, b"a", start);
+        }
+        add(&mut rows, b"ab", 15);
+        assert_eq!(rows.complete_from(), Some(10));
+        assert_eq!(starts(&rows, b"a", (10, 80_000)), [10, 30, 20, 70_000]);
+        assert_eq!(starts(&rows, b"a", (11, 69_999)), [30, 20]);
+        rows.expire(60_000);
+        assert_eq!(rows.complete_from(), Some(60_000));
+        assert_eq!(starts(&rows, b"a", (10, 80_000)), [70_000]);
+        rows.clear();
+        assert_eq!((rows.complete_from(), rows.bytes), (None, 0));
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_what_is_forgotten_is_not_claimed() {
+        const BYTES: usize = 64 * 1024;
+        let mut rows = RecentRows::new(SHAPE, BYTES);
+        rows.begin(-1);
+        for start in (0i64..10_000_000).step_by(1_000) {
+            add(&mut rows, &start.to_be_bytes(), start);
+            let held: usize = rows.slices.iter().map(Slice::size_bytes).sum();
+            assert!(held == rows.bytes && held <= BYTES, "{held} bytes");
+        }
+        let from = rows.complete_from().unwrap();
+        assert!(from > 0);
+        for start in (from..10_000_000).step_by(1_000) {
+            assert_eq!(starts(&rows, &start.to_be_bytes(), (from, start)), [start]);
+        }
+    }
+
+    #[test]
+    fn without_memory_or_duplicates_nothing_is_kept() {
+        let single = Shape::Window {
+            retention_ms: 480_000,
+            duplicates: false,
+            order: WindowOrder::Key,
+        };
+        assert!(!RecentRows::new(SHAPE, 0).is_used());
+        assert!(!RecentRows::new(single, 1 << 20).is_used());
+    }
+}
