@@ -53,10 +53,10 @@ deny: ## Check licences, sources and advisories of all dependencies (needs cargo
 	  { echo "cargo-deny is not installed, nothing was checked: cargo install cargo-deny"; exit 1; }
 	@cargo deny check
 
-bench: setup ## Compare with Kafka Streams on a real broker; ONLY=loan_join|expressions, QUICK=1
+bench: setup ## Compare with Kafka Streams on a real broker; ONLY=NAME,NAME QUICK=1; README=1: last run's tables
 	@scripts/setup.sh java
 	@scripts/cargo.sh build $(CARGO_FLAGS) --bins --examples
-	@$(BIN)/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+	@$(BIN)/bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(README),--readme)
 
 fuzz: setup ## Compare with Kafka Streams on random topologies; SEED=, CASES=10000
 	@scripts/setup.sh java

@@ -3,32 +3,47 @@
 //!
 //! ```text
 //!             preloaded once                      one at a time, taking turns
-//!   bench-balances (table) ──┐   ┌── ours     millrace-worker run, tests/bench/loan-join.yaml
-//!                            ├──►┼── peer     tests/bench/peer: the same in Kafka Streams
-//!   bench-requests (stream) ─┘   └── ceiling  kafka/examples/passthrough.rs: poll, produce, commit
+//!   bench-balances ──┐   ┌── ours     millrace-worker run, tests/bench/<workload>.yaml
+//!                    ├──►┼── peer     tests/bench/peer: the same in Kafka Streams
+//!   bench-requests ──┘   └── ceiling  kafka/examples/passthrough.rs: poll, produce, commit
 //! ```
 //!
-//! Nothing is measured inside the programs: records are what the group has committed, CPU and memory
-//! are the process's own from `/proc`, the first result is the first one that a read_committed reader
-//! sees. This module starts programs and reads numbers; it never processes a record itself.
+//! [`workload`] lists what is measured. Before that, both sides go through a small input and must write
+//! the same results. Nothing is measured inside the programs: records are what the group has committed,
+//! CPU and memory are the process's own from `/proc`, the first result is the first one that a
+//! read_committed reader sees. This module starts programs and reads numbers; it never processes a record
+//! itself.
 
+mod app;
+mod check;
 mod child;
+mod contest;
 mod expressions;
 mod input;
 mod interrupt;
-mod loan_join;
 mod measure;
 mod report;
+mod runner;
+mod sides;
+mod target;
+mod watch;
+mod workload;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde_json::{Map, Value};
 
-use loan_join::Side;
+use crate::broker::Broker;
+use contest::Results;
+use input::Input;
 pub use measure::Measurement;
+use millrace_kafka::{Guarantee, KafkaCluster, KafkaConfig};
+use runner::Runner;
+use sides::Side;
+use workload::{WORKLOADS, Workload};
 
 /// Where the results go, below the project's root.
 const RESULTS: &str = "bench-results.json";
@@ -36,13 +51,17 @@ const RESULTS: &str = "bench-results.json";
 /// Measures Millrace beside Kafka Streams and a bare pass-through
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
-    /// Measure this alone
-    #[arg(long)]
-    only: Option<Part>,
+    /// Measure these alone: `expressions`, or workloads
+    #[arg(long, value_delimiter = ',', value_parser = parts())]
+    only: Vec<String>,
 
-    /// Of the loan join, run these sides alone; the results are not written
+    /// Run these sides alone; the results are not written
     #[arg(long, value_delimiter = ',', default_values_t = Side::ALL)]
     sides: Vec<Side>,
+
+    /// Print the README's tables from the last results, and measure nothing
+    #[arg(long)]
+    readme: bool,
 
     /// One short round, to see that everything works; its numbers mean nothing
     #[arg(long)]
@@ -57,12 +76,13 @@ pub struct Options {
     records: u64,
 }
 
-/// A part of the benchmark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Part {
-    LoanJoin,
-    Expressions,
+/// The part that is no workload.
+const EXPRESSIONS: &str = "expressions";
+
+/// The names of all parts.
+fn parts() -> Vec<&'static str> {
+    let workloads = WORKLOADS.iter().map(|workload| workload.name);
+    std::iter::once(EXPRESSIONS).chain(workloads).collect()
 }
 
 /// How long and how often is measured.
@@ -70,34 +90,29 @@ enum Part {
 struct Effort {
     rounds: usize,
     records: u64,
-    warm_up: Duration,
-    measured: Duration,
+    /// Warm-up and measured time; `None`: the workload's own.
+    window: Option<[Duration; 2]>,
 }
 
 impl Options {
     fn effort(&self) -> Effort {
         if self.quick {
-            let (warm_up, measured) = (Duration::from_secs(1), Duration::from_secs(2));
             Effort {
                 rounds: 1,
                 records: 3_000_000,
-                warm_up,
-                measured,
+                window: Some(contest::QUICK),
             }
         } else {
-            let window = Duration::from_secs(10);
-            let (rounds, records) = (self.rounds.max(1), self.records);
             Effort {
-                rounds,
-                records,
-                warm_up: window,
-                measured: window,
+                rounds: self.rounds.max(1),
+                records: self.records,
+                window: None,
             }
         }
     }
 
-    fn wants(&self, part: Part) -> bool {
-        self.only.is_none_or(|only| only == part)
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 }
 
@@ -125,36 +140,106 @@ impl Places {
     }
 }
 
-/// Runs the benchmark, prints a table, and writes `bench-results.json` at the project's root. A part
+/// Runs the benchmark, prints tables, and writes `bench-results.json` at the project's root. A part
 /// that is not measured keeps what the file held of it.
 ///
 /// # Errors
-/// What failed, for people. Every program that was started has ended then.
+/// What failed, for people. Every program that was started has ended then. What was measured before is
+/// written.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    interrupt::install()?;
     let places = Places::find()?;
     let path = places.root.join(RESULTS);
-    let mut results: Map<String, Value> = match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .with_context(|| format!("{} holds something else", path.display()))?,
-        Err(_) => Map::new(),
-    };
-    if options.wants(Part::Expressions) {
-        let measured = expressions::run(&places)?;
-        println!("{}", report::expressions(&measured));
-        results.insert("expressions".to_owned(), measured);
-    }
-    if options.wants(Part::LoanJoin) {
-        let measured = loan_join::run(&places, &options.sides, options.effort())?;
-        println!("{}", report::loan_join(&measured));
-        results.insert("loan_join".to_owned(), serde_json::to_value(&measured)?);
-    }
-    if options.quick || options.sides.len() < Side::ALL.len() {
-        println!("no whole run: {RESULTS} is left as it was");
+    let mut results = read_results(&path)?;
+    if options.readme {
+        println!("{}", report::readme(&measured_workloads(&results)?));
         return Ok(());
     }
-    let text = serde_json::to_string_pretty(&results)? + "\n";
-    std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
-    println!("written to {}", path.display());
+    interrupt::install()?;
+    let whole = !options.quick && options.sides.len() == Side::ALL.len();
+    let mut keep = |part: &str, measured: Value| {
+        results.insert(part.to_owned(), measured);
+        if whole {
+            write_results(&path, &results)
+        } else {
+            Ok(())
+        }
+    };
+    if options.wants(EXPRESSIONS) {
+        let measured = expressions::run(&places)?;
+        println!("{}", report::expressions(&measured));
+        keep(EXPRESSIONS, measured)?;
+    }
+    let wanted: Vec<&Workload> = WORKLOADS
+        .iter()
+        .filter(|workload| options.wants(workload.name))
+        .collect();
+    let mut tables = String::new();
+    run_workloads(options, &places, &wanted, &mut |workload, measured| {
+        let table = report::workload(workload, &measured);
+        println!("{table}");
+        tables += &table;
+        keep(workload.name, serde_json::to_value(&measured)?)
+    })?;
+    if wanted.len() > 1 {
+        println!("\nAll of them once more:\n{tables}");
+    }
+    if whole {
+        println!("written to {}", path.display());
+    } else {
+        println!("no whole run: {RESULTS} is left as it was");
+    }
     Ok(())
+}
+
+/// Measures workloads one after the other, on one broker and one input.
+fn run_workloads(
+    options: &Options,
+    places: &Places,
+    wanted: &[&Workload],
+    done: &mut dyn FnMut(&Workload, Results) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let peer = runner::build_peer(places)?;
+    println!("starting Apache Kafka");
+    let broker = Broker::start()?;
+    let servers = broker.bootstrap();
+    let effort = options.effort();
+    let (checked, measured) = (Input::checked(), Input::measured(effort.records));
+    let cluster = KafkaCluster::new(KafkaConfig::new(&servers, Guarantee::ExactlyOnce))?;
+    checked.preload(&cluster)?;
+    measured.preload(&cluster)?;
+    for workload in wanted {
+        let runner = Runner::new(workload, places, &peer, &servers)?;
+        let results = contest::run(&runner, &options.sides, effort, (&checked, &measured))?;
+        done(workload, results)?;
+    }
+    Ok(())
+}
+
+fn read_results(path: &Path) -> anyhow::Result<Map<String, Value>> {
+    match std::fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} holds something else", path.display())),
+        Err(_) => Ok(Map::new()),
+    }
+}
+
+fn write_results(path: &Path, results: &Map<String, Value>) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(results)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
+}
+
+/// The workloads that the results file has numbers of.
+fn measured_workloads(
+    results: &Map<String, Value>,
+) -> anyhow::Result<Vec<(&'static Workload, Results)>> {
+    let found = WORKLOADS.iter().filter_map(|workload| {
+        let measured = results.get(workload.name)?.clone();
+        Some((workload, measured))
+    });
+    found
+        .map(|(workload, measured)| Ok((workload, serde_json::from_value(measured)?)))
+        .collect()
 }

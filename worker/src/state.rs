@@ -22,6 +22,7 @@ pub mod memory;
 pub mod observed;
 mod ordered_keys;
 pub mod overlay;
+mod recent_rows;
 pub mod row;
 pub mod row_cache;
 pub mod session_store;

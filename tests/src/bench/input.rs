@@ -1,4 +1,4 @@
-//! The two input topics, written once and read by every side.
+//! The two input topics, written once and read by every side of every workload.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,17 +11,15 @@ use rand::{Rng, SeedableRng};
 
 use super::interrupt;
 
-/// Upserts of the table.
-pub(super) const TABLE_TOPIC: &str = "bench-balances";
+/// Balances of accounts: a table's changes, or events. Its name in the StreamApps, and of the topic that
+/// is measured.
+pub(super) const BALANCES_TOPIC: &str = "bench-balances";
 
-/// Records that join it.
-pub(super) const STREAM_TOPIC: &str = "bench-requests";
+/// Requests for loans: events that join them.
+pub(super) const REQUESTS_TOPIC: &str = "bench-requests";
 
 /// Partitions of every topic.
 pub(super) const PARTITIONS: i32 = 3;
-
-/// Different keys in each topic: all accounts of branch 001.
-const KEYS: u32 = 100_000;
 
 /// Largest balance and largest amount, in cents.
 const CENTS_MAX: u32 = 500_000;
@@ -42,65 +40,104 @@ pub(super) fn create(cluster: &dyn Cluster, name: &str) -> anyhow::Result<()> {
     Ok(cluster.admin()?.create_topics(&[topic])?)
 }
 
-/// Creates the input topics and writes `records` into each, taking turns: their timestamps interleave
-/// one by one, so that whoever reads in timestamp order has both sides flowing all the time.
-pub(super) fn preload(cluster: &dyn Cluster, records: u64) -> anyhow::Result<()> {
-    println!("preloading {records} records into each of {TABLE_TOPIC} and {STREAM_TOPIC}");
-    let began = Instant::now();
-    create(cluster, TABLE_TOPIC)?;
-    create(cluster, STREAM_TOPIC)?;
-    let client_id = "bench-input".to_owned();
-    let mut sink = cluster.producer(&ProducerOptions {
-        transactional_id: None,
-        client_id,
-    })?;
-    let table = sink.topic(TABLE_TOPIC)?;
-    let stream = sink.topic(STREAM_TOPIC)?;
-    let mut record = Generator::new(i64::try_from(2 * records)?);
-    for index in 0..records {
-        sink.send(&record.next(table, "balance"))?;
-        sink.send(&record.next(stream, "amount"))?;
-        if index % LOOK_INTERVAL == 0 {
-            interrupt::check()?;
-        }
-    }
-    sink.flush()?;
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "preloaded in {seconds:.1} s, {:.0} k/s",
-        2.0 * records as f64 / seconds / 1e3
-    );
-    Ok(())
+/// Two topics and what is in them.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    pub(super) balances: String,
+    pub(super) requests: String,
+    /// Records in each of the two.
+    pub(super) records: u64,
+    /// Different keys, the same in both: accounts of branch 001.
+    pub(super) keys: u32,
+    /// Milliseconds between two records, whichever topic they are in.
+    pub(super) step_ms: i64,
 }
 
-/// Makes records one after the other, a millisecond apart, the last one now.
+impl Input {
+    /// What is measured: 100,000 keys, and a record every millisecond. A key has a record in each topic
+    /// every 200 s.
+    pub(super) fn measured(records: u64) -> Self {
+        Self {
+            balances: BALANCES_TOPIC.to_owned(),
+            requests: REQUESTS_TOPIC.to_owned(),
+            records,
+            keys: 100_000,
+            step_ms: 1,
+        }
+    }
+
+    /// A hundredth of the keys in as much more time each, so that windows hold as many records of a key.
+    pub(super) fn checked() -> Self {
+        Self {
+            balances: "bench-check-balances".to_owned(),
+            requests: "bench-check-requests".to_owned(),
+            records: 20_000,
+            keys: 1_000,
+            step_ms: 100,
+        }
+    }
+
+    /// Creates the topics and writes the records, taking turns: their timestamps interleave one by one,
+    /// so that whoever reads in timestamp order has both flowing all the time.
+    pub(super) fn preload(&self, cluster: &dyn Cluster) -> anyhow::Result<()> {
+        let (records, balances, requests) = (self.records, &self.balances, &self.requests);
+        println!("preloading {records} records into each of {balances} and {requests}");
+        let began = Instant::now();
+        create(cluster, balances)?;
+        create(cluster, requests)?;
+        let client_id = "bench-input".to_owned();
+        let mut sink = cluster.producer(&ProducerOptions {
+            transactional_id: None,
+            client_id,
+        })?;
+        let (balances, requests) = (sink.topic(balances)?, sink.topic(requests)?);
+        let mut record = Generator::new(self)?;
+        for index in 0..records {
+            sink.send(&record.next(balances, "balance"))?;
+            sink.send(&record.next(requests, "amount"))?;
+            if index % LOOK_INTERVAL == 0 {
+                interrupt::check()?;
+            }
+        }
+        sink.flush()?;
+        let seconds = began.elapsed().as_secs_f64();
+        println!(
+            "preloaded in {seconds:.1} s, {:.0} k/s",
+            2.0 * records as f64 / seconds / 1e3
+        );
+        Ok(())
+    }
+}
+
+/// Makes records one after the other, the last one now.
 struct Generator {
     random: StdRng,
+    keys: u32,
+    step_ms: i64,
     timestamp: i64,
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
 impl Generator {
-    fn new(records: i64) -> Self {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let timestamp = i64::try_from(now).unwrap_or(i64::MAX) - records;
-        Self {
+    fn new(input: &Input) -> anyhow::Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let records = i64::try_from(2 * input.records)?;
+        Ok(Self {
             random: StdRng::seed_from_u64(1),
-            timestamp,
+            keys: input.keys,
+            step_ms: input.step_ms,
+            timestamp: i64::try_from(now)? - records * input.step_ms,
             key: Vec::new(),
             value: Vec::new(),
-        }
+        })
     }
 
     /// `{"account":"001-12345","amount":1234.56}`, keyed by account.
     fn next(&mut self, topic: TopicHandle, field: &str) -> OutRecord<'_> {
-        let account = self.random.random_range(0..KEYS);
+        let account = self.random.random_range(0..self.keys);
         let cents = self.random.random_range(1..=CENTS_MAX);
-        self.timestamp += 1;
+        self.timestamp += self.step_ms;
         self.key.clear();
         self.value.clear();
         // Writing into memory does not fail.

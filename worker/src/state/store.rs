@@ -12,13 +12,14 @@ use millrace_expr::Bump;
 
 use super::committed::{Committed, CommittedStore};
 use super::db::CommitBatch;
-use super::layout;
+use super::layout::{self, WindowKey};
 use super::observed::Observed;
 use super::ordered_keys::OrderedKeys;
 use super::overlay::{self, Lookup, Overlay};
+use super::recent_rows::RecentRows;
 use super::row::Row;
 use super::row_cache::RowCache;
-use super::shape::Shape;
+use super::shape::{Shape, WindowOrder};
 use super::version_log::VersionLog;
 use super::{StateError, VersionedStore};
 
@@ -42,7 +43,10 @@ pub struct Store {
     overlay: Overlay,
     /// Keys of the overlay in order, of stores that are read by range.
     ordered: OrderedKeys,
+    /// Committed rows that were used lately, of stores whose rows are looked up one by one.
     cache: RowCache,
+    /// Committed rows that were written lately, of stores that joins of streams look into.
+    recent: RecentRows,
     observed: Observed,
     /// Rows from this time on are kept, however old.
     kept_from: i64,
@@ -57,12 +61,15 @@ impl Store {
             Committed::Memory(_) => 0,
         };
         let observed = committed.observed.get();
+        let recent = RecentRows::new(committed.shape, cache_bytes);
+        let cache = RowCache::new(if recent.is_used() { 0 } else { cache_bytes });
         Self {
             id,
             committed,
             overlay: Overlay::default(),
             ordered: OrderedKeys::default(),
-            cache: RowCache::new(cache_bytes),
+            cache,
+            recent,
             observed,
             kept_from: i64::MAX,
             versions: VersionLog::default(),
@@ -178,18 +185,40 @@ impl Store {
             return Ok(());
         }
         if self.shape().is_ordered() {
-            let written = self.ordered.range(from, to).map(|key| {
-                let value = match self.overlay.get(overlay::hash(key), key) {
-                    Lookup::Value(value) => Some(value),
-                    Lookup::Deleted | Lookup::Unknown => None,
-                };
-                (key, value)
-            });
-            return self.merge(from, to, written, row);
+            return self.merge(from, to, self.written(from, to), row);
         }
         let inside = |key: &[u8]| key >= from && to.is_none_or(|to| key < to);
         let written = self.overlay.sorted().filter(|(key, _)| inside(key));
         self.merge(from, to, written, row)
+    }
+
+    /// The uncommitted writes of a range of an ordered store, by key; no value: deleted.
+    fn written<'s>(
+        &'s self,
+        from: &[u8],
+        to: Option<&'s [u8]>,
+    ) -> impl Iterator<Item = (&'s [u8], Option<&'s [u8]>)> {
+        self.ordered.range(from, to).map(|key| {
+            let value = match self.overlay.get(overlay::hash(key), key) {
+                Lookup::Value(value) => Some(value),
+                Lookup::Deleted | Lookup::Unknown => None,
+            };
+            (key, value)
+        })
+    }
+
+    /// The uncommitted rows of a range of an ordered store, by key.
+    pub(super) fn scan_written(&self, from: &[u8], to: &[u8], mut row: impl FnMut(&[u8], Row<'_>)) {
+        for (key, bytes) in self.written(from, Some(to)) {
+            if let Some(found) = bytes.and_then(Row::decode) {
+                row(key, found);
+            }
+        }
+    }
+
+    /// Committed rows that were written lately.
+    pub(super) fn recent(&self) -> &RecentRows {
+        &self.recent
     }
 
     /// Rows as [`Store::scan`] shows them, copied into the arena.
@@ -339,17 +368,33 @@ impl Store {
                 rows.append(&mut live.split_off(&expired.to));
             }
         }
-        for (hash, key, row) in self.overlay.iter_hashed() {
-            self.cache.put(hash, key, row);
+        if self.recent.is_used() {
+            self.keep_recent();
+        } else {
+            for (hash, key, row) in self.overlay.iter_hashed() {
+                self.cache.put(hash, key, row);
+            }
         }
         self.committed.observed.set(self.observed);
         self.committed.observed.set_live_from(self.there_from());
         self.forget_writes();
     }
 
+    fn keep_recent(&mut self) {
+        self.recent.begin(self.committed.observed.get().time);
+        for (key, row) in self.overlay.iter() {
+            if let (Some(window), Some(row)) = (WindowKey::of_row(WindowOrder::Key, key), row) {
+                self.recent.add(&window, row);
+            }
+        }
+        self.recent.expire(self.there_from());
+    }
+
     /// Forgets uncommitted writes.
     pub fn discard(&mut self) {
         self.observed = self.committed.observed.get();
+        // Others may have written rows since: whoever restored them.
+        self.recent.clear();
         self.forget_writes();
     }
 

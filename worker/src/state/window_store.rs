@@ -1,5 +1,7 @@
 //! [`WindowStore`]: a store's rows as windows of keys.
 
+use std::convert::Infallible;
+
 use bumpalo::collections::Vec as ArenaVec;
 use millrace_expr::Bump;
 
@@ -102,7 +104,19 @@ impl<'s> WindowStore<'s> {
             return Ok(found);
         }
         match self.order() {
-            WindowOrder::Key => self.fetch_by_segment(key, from, to, &mut found, arena)?,
+            WindowOrder::Key => {
+                let recent = self.store.recent().complete_from();
+                let recent = recent
+                    .filter(|&recent| recent <= to)
+                    .map(|recent| recent.max(from));
+                if recent != Some(from) {
+                    let to = recent.map_or(to, |recent| recent - 1);
+                    self.fetch_by_segment(key, from, to, &mut found, arena)?;
+                }
+                if let Some(from) = recent {
+                    self.fetch_recent(key, from, to, &mut found, arena);
+                }
+            }
             WindowOrder::Time => self.fetch_by_start(key, from, to, &mut found, arena)?,
         }
         Ok(found)
@@ -121,6 +135,46 @@ impl<'s> WindowStore<'s> {
         found: &mut ArenaVec<'r, WindowRow<'r>>,
         arena: &'r Bump,
     ) -> Result<(), StateError> {
+        self.segments(key, from, to, arena, |lower, upper| {
+            self.store.scan(lower, Some(upper), |row_key, row| {
+                push_row_of(key, row_key, row, found, arena);
+                true
+            })
+        })
+    }
+
+    /// Rows that are all in memory: those committed lately, and those that are not committed.
+    fn fetch_recent<'r>(
+        &self,
+        key: &[u8],
+        from: i64,
+        to: i64,
+        found: &mut ArenaVec<'r, WindowRow<'r>>,
+        arena: &'r Bump,
+    ) {
+        let first = found.len();
+        self.store.recent().fetch(key, (from, to), found, arena);
+        let scanned: Result<(), Infallible> =
+            self.segments(key, from, to, arena, |lower, upper| {
+                self.store.scan_written(lower, upper, |row_key, row| {
+                    push_row_of(key, row_key, row, found, arena);
+                });
+                Ok(())
+            });
+        let Ok(()) = scanned;
+        // Stable: of one start, what was written later comes later.
+        found[first..].sort_by_key(|row| row.start);
+    }
+
+    /// The ranges of row keys that hold the windows of a key that start in `from..=to`.
+    fn segments<E>(
+        &self,
+        key: &[u8],
+        from: i64,
+        to: i64,
+        arena: &Bump,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let shape = self.store.shape();
         for segment in shape.segment(from)..=shape.segment(to) {
             let bound = |time: i64| {
@@ -130,15 +184,7 @@ impl<'s> WindowStore<'s> {
                 bound.extend_from_slice_copy(&time.to_be_bytes());
                 bound
             };
-            let (lower, upper) = (bound(from), bound(to.saturating_add(1)));
-            self.store.scan(&lower, Some(&upper), |row_key, row| {
-                // Rows of longer keys lie between.
-                let window = WindowKey::of_row(WindowOrder::Key, row_key);
-                if let Some(window) = window.filter(|window| window.key == key) {
-                    found.push(copied(&window, row, arena));
-                }
-                true
-            })?;
+            each(&bound(from), &bound(to.saturating_add(1)))?;
         }
         Ok(())
     }
@@ -216,6 +262,20 @@ fn window_key(key: &[u8], start: i64, sequence: u32) -> WindowKey<'_> {
         key,
         start,
         sequence,
+    }
+}
+
+/// Adds a row that is of this key: rows of longer keys lie between.
+fn push_row_of<'r>(
+    key: &[u8],
+    row_key: &[u8],
+    row: Row<'_>,
+    found: &mut ArenaVec<'r, WindowRow<'r>>,
+    arena: &'r Bump,
+) {
+    let window = WindowKey::of_row(WindowOrder::Key, row_key);
+    if let Some(window) = window.filter(|window| window.key == key) {
+        found.push(copied(&window, row, arena));
     }
 }
 

@@ -23,6 +23,8 @@ const TASK: TaskId = TaskId {
 };
 /// Longer than the shortest segment, so that a segment is half of it.
 const RETENTION_MS: i64 = 200_000;
+/// Room for some committed rows and not for all of a longer case.
+const CACHE_BYTES: usize = 2 << 10;
 
 /// Keys of which some begin others, also with bytes that look like times.
 fn key(number: u8) -> Vec<u8> {
@@ -150,7 +152,7 @@ fn store(shape: Shape, db: Option<&Arc<TaskDb>>) -> Store {
     };
     let formats = (SerdeKind::Bytes, SerdeKind::Bytes);
     let committed = CommittedStore::new(STORE.into(), shape, formats, rows);
-    Store::new(StoreId(0), committed, 1 << 16)
+    Store::new(StoreId(0), committed, CACHE_BYTES)
 }
 
 #[derive(Clone, Debug)]

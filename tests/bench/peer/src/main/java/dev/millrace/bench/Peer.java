@@ -1,44 +1,32 @@
 package dev.millrace.bench;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.common.serialization.Serde;
-import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.KafkaStreams;
-import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
-import org.apache.kafka.streams.kstream.Consumed;
-import org.apache.kafka.streams.kstream.Joined;
-import org.apache.kafka.streams.kstream.KTable;
-import org.apache.kafka.streams.kstream.Materialized;
-import org.apache.kafka.streams.kstream.Produced;
-import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
- * The loan join in Kafka Streams: what Millrace is measured against. The topology is the one of
- * tests/bench/loan-join.yaml: a table in RocksDB with its own changelog, a stream that left joins it,
- * a topic with the verdicts. Whatever is not an option keeps Kafka Streams' default (10 MB record
- * cache, topology optimization off).
+ * A workload of the benchmark in Kafka Streams: what Millrace is measured against. Runs one of
+ * {@link Workloads} until SIGTERM. Whatever is not an option keeps Kafka Streams' default (10 MB
+ * record cache, topology optimization off).
  */
-public final class LoanJoin {
-  private LoanJoin() {}
+public final class Peer {
+  private Peer() {}
 
   public static void main(String[] args) throws InterruptedException {
     Options options = Options.parse(args);
     Topology topology =
-        topology(
-            options.required("table-topic"),
-            options.required("stream-topic"),
-            options.required("output-topic"));
+        new Workloads(
+                options.required("balances-topic"),
+                options.required("requests-topic"),
+                options.required("output-topic"))
+            .topology(options.required("workload"));
     CountDownLatch stopped = new CountDownLatch(1);
     AtomicBoolean failed = new AtomicBoolean();
 
@@ -71,36 +59,6 @@ public final class LoanJoin {
     if (failed.get()) {
       Runtime.getRuntime().halt(1);
     }
-  }
-
-  private static Topology topology(String tableTopic, String streamTopic, String outputTopic) {
-    Serde<String> keys = Serdes.String();
-    Serde<JsonNode> values = new JsonSerde();
-    StreamsBuilder builder = new StreamsBuilder();
-    KTable<String, JsonNode> balances =
-        builder.table(
-            tableTopic,
-            Consumed.with(keys, values),
-            Materialized.<String, JsonNode, KeyValueStore<Bytes, byte[]>>as("account-balances-table")
-                .withKeySerde(keys)
-                .withValueSerde(values));
-    builder.stream(streamTopic, Consumed.with(keys, values))
-        .leftJoin(balances, LoanJoin::evaluate, Joined.with(keys, values, values))
-        .to(outputTopic, Produced.with(keys, values));
-    return builder.build();
-  }
-
-  /** The expression of tests/bench/loan-join.yaml. */
-  private static JsonNode evaluate(JsonNode request, JsonNode balance) {
-    boolean covered =
-        balance != null
-            && balance.get("balance").decimalValue().compareTo(request.get("amount").decimalValue())
-                >= 0;
-    ObjectNode result = JsonSerde.MAPPER.createObjectNode();
-    result.set("account", request.get("account"));
-    result.set("amount", request.get("amount"));
-    result.put("status", covered ? "approved" : "rejected");
-    return result;
   }
 
   private static Properties config(Options options) {
