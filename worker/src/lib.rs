@@ -17,11 +17,17 @@
 //!    writes the overlay into RocksDB ([`state`]).
 //!
 //! Around it: [`runtime::membership`] (which tasks), [`runtime::restorer`] (their state), [`app`]
-//! (threads of one application), [`mod@http`] (health, status, queries).
+//! (threads of one application), [`mod@http`] (health, status, queries). What a worker image with code of
+//! its own is written against is [`api`].
 
+// The command line's modules name the engine as any other program would.
+extern crate self as millrace_worker;
+
+pub mod api;
 pub mod app;
 pub mod budget;
 pub mod change;
+mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;
