@@ -43,15 +43,24 @@ mod worker;
 pub use context::{ProcessingContext, ProcessorContext};
 pub use error::{ProcessorError, ProcessorResult};
 pub use fixed_key::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord};
-pub use instances::{Instance, Instances};
 pub use key_value::KeyValueStore;
 pub use millrace_expr::Value;
 pub use millrace_kafka::{Headers, HeadersBuf};
 pub use processor::Processor;
 pub use record::Record;
-pub use registry::{Processors, ProcessorsMissing, Supplier};
-pub use schedule::{Due, Punctuation, Schedule};
-pub use store::{StoreAccess, Stored};
+pub use registry::{Processors, ProcessorsMissing};
+pub use schedule::{Punctuation, Schedule};
+pub use store::Stored;
 pub use tikv_jemallocator::Jemalloc;
 pub use window::{WindowStore, WindowedRow};
 pub use worker::Worker;
+
+// The engine's side of it.
+#[doc(hidden)]
+pub use instances::{Instance, Instances};
+#[doc(hidden)]
+pub use registry::Supplier;
+#[doc(hidden)]
+pub use schedule::Due;
+#[doc(hidden)]
+pub use store::StoreAccess;

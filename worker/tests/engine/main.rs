@@ -11,6 +11,7 @@ mod flat_steps;
 mod joins;
 mod kafka_streams;
 mod poison;
+mod processors;
 mod restores;
 mod steps;
 mod store;
