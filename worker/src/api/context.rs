@@ -190,6 +190,11 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
         self.engine.now_ms
     }
 
+    /// The arena of the call, for what the methods below do not make.
+    pub fn arena(&self) -> &'r Bump {
+        self.arena
+    }
+
     /// A text.
     pub fn text(&self, text: &str) -> Value<'r> {
         Value::String(self.arena.alloc_str(text))
