@@ -38,6 +38,8 @@ pub const STEPS: usize = 50;
 pub const BRANCHES: usize = 50;
 /// Further streams of one cogroup.
 pub const COGROUPED: usize = 20;
+/// Stores of one processor: of its own, and likewise of others.
+pub const PROCESSOR_STORES: usize = 20;
 /// Partitions of a repartition topic.
 pub const PARTITIONS: i32 = 10_000;
 /// Characters of a duration such as `1h30m`.

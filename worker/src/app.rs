@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 use millrace_crds::plan::Plan;
 use millrace_kafka::{Admin, Cluster};
 
+use crate::api::Processors;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::error::EngineError;
@@ -36,6 +37,8 @@ pub struct AppOptions {
     pub config: WorkerConfig,
     /// The topology.
     pub plan: Arc<Plan>,
+    /// The processors that it may name.
+    pub processors: Processors,
     /// The log.
     pub cluster: Arc<dyn Cluster>,
     /// Time.
@@ -148,6 +151,7 @@ pub struct App {
 impl App {
     /// Starts an application on threads of its own; returns at once.
     pub fn start(options: AppOptions) -> Result<Self, EngineError> {
+        options.processors.check(&options.plan)?;
         let shared = Arc::new(AppShared {
             plan: Arc::clone(&options.plan),
             config: options.config.clone(),

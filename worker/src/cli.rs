@@ -13,6 +13,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use millrace_worker::api::Processors;
 
 /// Exit code of a command that did what it is for and found something wrong, or failed.
 const FAILED: u8 = 1;
@@ -73,15 +74,15 @@ enum Command {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> ExitCode {
+pub(crate) fn run(args: Args, processors: &Processors) -> ExitCode {
     if let Err(message) = start_logging(&args.log, args.log_format) {
         eprintln!("{message}");
         return ExitCode::from(2);
     }
     let result = match args.command {
-        Command::Run(args) => run::run(&args),
-        Command::Dev(args) => dev::dev(&args),
-        Command::Check(args) => check::check(&args),
+        Command::Run(args) => run::run(&args, processors),
+        Command::Dev(args) => dev::dev(&args, processors),
+        Command::Check(args) => check::check(&args, processors),
         Command::Describe(args) => check::describe(&args),
         Command::Test(args) => return ExitCode::from(test::test(&args)),
         Command::Schema(args) => schema::schema(&args),

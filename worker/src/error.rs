@@ -2,6 +2,7 @@
 
 use millrace_kafka::ErrorKind;
 
+use crate::api::ProcessorsMissing;
 use crate::state::{StateError, StateErrorKind};
 
 /// An error that a single record cannot be blamed for.
@@ -59,6 +60,24 @@ pub enum EngineError {
         /// Their bytes.
         bytes: u64,
     },
+    /// A processor failed where there was no record, and the policy is to stop.
+    #[error(
+        "a processor of task {task} could not {attempt} ({node}): {message}; mend the processor, or, of \
+         a punctuation, set `spec.errors` to deadLetter to go on"
+    )]
+    Processor {
+        /// What it was to do: begin, or punctuate.
+        attempt: &'static str,
+        /// The task.
+        task: String,
+        /// Node and field path.
+        node: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The StreamApp names processors that are not registered.
+    #[error(transparent)]
+    ProcessorsMissing(#[from] ProcessorsMissing),
     /// The operating system refused a thread.
     #[error("could not {0}")]
     Thread(String),
@@ -134,6 +153,8 @@ impl EngineError {
             | Self::OffsetsLost { .. }
             | Self::Topics(_)
             | Self::BufferFull { .. }
+            | Self::Processor { .. }
+            | Self::ProcessorsMissing(_)
             | Self::Thread(_)
             | Self::Panicked { .. }
             | Self::OrdinalTaken { .. }
@@ -155,6 +176,8 @@ impl EngineError {
             Self::OffsetsLost { .. } => "OffsetsLost",
             Self::Topics(_) => "TopicsMismatch",
             Self::BufferFull { .. } => "BufferFull",
+            Self::Processor { .. } => "ProcessorFailed",
+            Self::ProcessorsMissing(_) => "ProcessorsMissing",
             Self::Thread(_) => "ThreadFailed",
             Self::Panicked { .. } => "Panicked",
             Self::OrdinalTaken { .. } => "OrdinalTaken",

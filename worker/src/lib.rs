@@ -18,11 +18,17 @@
 //!
 //! Around it: [`runtime::membership`] (which tasks), [`runtime::restorer`] (their state), [`app`]
 //! (threads of one application), [`mod@http`] (health, status, queries). Topologies in Rust are written
-//! with [`dsl`]; [`mod@data`] has the types of their keys and values.
+//! with [`dsl`]; [`mod@data`] has the types of their keys and values. What a worker image with code of
+//! its own is written against is [`api`].
 
+// The command line's modules name the engine as any other program would.
+extern crate self as millrace_worker;
+
+pub mod api;
 pub mod app;
 pub mod budget;
 pub mod change;
+mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;

@@ -1,15 +1,13 @@
 //! `millrace-worker`: runs, tries out, checks and describes StreamApps.
 
-mod cli;
-
 use std::process::ExitCode;
 
-use clap::Parser;
+use millrace_worker::api::{Jemalloc, Worker};
 
 /// One allocator for Rust, RocksDB and librdkafka: glibc's arenas fragment under RocksDB's blocks.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    cli::run(cli::Args::parse())
+    Worker::new().main()
 }

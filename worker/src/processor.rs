@@ -12,6 +12,7 @@ mod grace_join;
 mod held;
 mod join;
 mod node_times;
+mod process;
 mod rows;
 mod sink;
 mod stateless;
@@ -24,6 +25,7 @@ mod windowed;
 
 pub use grace_join::GraceJoin;
 pub use node_times::NodeTimes;
+pub use process::ProcessStep;
 pub use stream_join::StreamJoin;
 pub use suppress::Suppress;
 pub use time::TimestampExtractor;
@@ -33,6 +35,7 @@ use millrace_crds::plan::Expression;
 use millrace_expr::{Bump, Value};
 use millrace_kafka::Headers;
 
+use crate::api::Instances;
 use crate::error::EngineError;
 use crate::record::{Change, Datum, Record, Window};
 use crate::state::{GlobalTables, Placed, Shape, Store, VersionedStore};
@@ -95,10 +98,33 @@ pub struct Context<'t> {
     pub dropped: &'t mut Dropped,
     /// What nodes with a sense of time remember, by place.
     pub times: &'t mut [NodeTimes],
+    /// The processors of the user's own.
+    pub processors: &'t mut Instances,
+    /// Offset of the input record; `None` where no record led here.
+    pub offset: Option<i64>,
+    /// Highest event time of the task, the input record's included, ms since the epoch; −1 before the
+    /// first.
+    pub stream_time: i64,
     /// The wall clock, ms since the epoch.
     pub now_ms: i64,
     /// Wall-clock time between two looks for results that are complete, ms.
     pub emit_interval_ms: i64,
+}
+
+impl Context<'_> {
+    /// The same for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> Context<'_> {
+        Context {
+            stores: &mut *self.stores,
+            globals: self.globals,
+            collector: &mut *self.collector,
+            scratch: &mut *self.scratch,
+            dropped: &mut *self.dropped,
+            times: &mut *self.times,
+            processors: &mut *self.processors,
+            ..*self
+        }
+    }
 }
 
 /// Variables of an expression over a record: `key, value, timestamp, headers, topic`, and `window`,
@@ -186,6 +212,7 @@ impl ProcessorTopology {
             | Operation::ForeignChanged { .. }
             | Operation::ForeignAnswer { .. }
             | Operation::ForeignSink { .. } => self.foreign_key(node, record, context, arena),
+            Operation::Process(_) => self.run_processor(place, record, context, arena),
             Operation::Sink { .. } => self.sink(node, record, context, arena),
         }
     }

@@ -13,6 +13,7 @@ mod commit;
 mod dead_letter;
 pub mod partition_group;
 pub(crate) mod placement;
+mod punctuate;
 pub mod record_queue;
 mod times;
 
@@ -23,6 +24,7 @@ use millrace_crds::plan::{InvalidTime, TaskId};
 use millrace_expr::Bump;
 use millrace_kafka::RecordView;
 
+use crate::api::Instances;
 use crate::change;
 use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
@@ -81,6 +83,11 @@ pub struct Task {
     globals: GlobalTables,
     /// What nodes remember, by place.
     times: Vec<NodeTimes>,
+    /// The user's own processors.
+    processors: Instances,
+    has_processors: bool,
+    /// Whether they have been called for the first time.
+    processors_ready: bool,
     emit_interval_ms: i64,
     state: TaskState,
     flush: FlushBound,
@@ -93,6 +100,8 @@ pub struct Task {
     committed_positions: Vec<i64>,
     /// Whether anything was processed since the last commit.
     processed_since_commit: bool,
+    /// Whether a processor did something, since the last commit, that no record led to.
+    acted_without_record: bool,
     /// When all positions were committed, or first looked at; `None` before that.
     refreshed: Option<Instant>,
 }
@@ -124,6 +133,7 @@ impl Task {
             .map(|input| input.position())
             .collect();
         let times = vec![NodeTimes::default(); topology.nodes.len()];
+        let processors = Instances::of(&topology);
         Self {
             id,
             topology,
@@ -133,6 +143,9 @@ impl Task {
             stores,
             globals: GlobalTables::default(),
             times,
+            has_processors: !processors.places().is_empty(),
+            processors,
+            processors_ready: false,
             emit_interval_ms: 0,
             state,
             flush,
@@ -143,6 +156,7 @@ impl Task {
             counters: TaskCounters::default(),
             committed_positions,
             processed_since_commit: false,
+            acted_without_record: false,
             refreshed: None,
         }
     }
@@ -209,6 +223,7 @@ impl Task {
         self.group.pop(input, time);
         self.counters.processed += 1;
         self.processed_since_commit = true;
+        self.punctuate_by_stream_time(collector, now_ms)?;
         Ok(true)
     }
 
@@ -230,6 +245,7 @@ impl Task {
             scratch,
             dropped,
             times,
+            processors,
             emit_interval_ms,
             id,
             ..
@@ -284,6 +300,9 @@ impl Task {
             partition,
             dropped,
             times,
+            processors,
+            offset: Some(raw.offset),
+            stream_time: group.stream_time().max(timestamp),
             now_ms,
             emit_interval_ms: *emit_interval_ms,
         };

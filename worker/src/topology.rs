@@ -14,6 +14,7 @@ use millrace_crds::plan::{
 use operation::operation;
 pub use operation::{Operation, Target};
 
+use crate::api::Processors;
 use crate::config::Policy;
 use crate::processor::TimestampExtractor;
 use crate::serde::{Serde, serde};
@@ -167,12 +168,14 @@ pub struct ProcessorTopology {
 }
 
 impl ProcessorTopology {
-    /// Builds one subtopology of a plan. `None` only if plan and topics do not belong together.
+    /// Builds one subtopology of a plan. `None` only if plan, topics and processors do not belong
+    /// together.
     pub fn build(
         plan: &Plan,
         subtopology: usize,
         topics: &OutTopics,
         dead_letter_topic: &str,
+        processors: &Processors,
     ) -> Option<Self> {
         let part = plan.subtopologies.get(subtopology)?;
         let places: HashMap<NodeId, usize> = part
@@ -200,7 +203,7 @@ impl ProcessorTopology {
             nodes.push(ProcessorNode {
                 name: node.name.clone(),
                 path: node.path.clone(),
-                operation: operation(plan, (node, place), &slots, topics)?,
+                operation: operation(plan, (node, place), &slots, topics, processors)?,
                 sends_old: node.sends_old,
                 children,
             });

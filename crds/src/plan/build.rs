@@ -12,6 +12,7 @@ mod foreign_key;
 mod grouping;
 mod join;
 mod order;
+mod process;
 mod repartition;
 mod sink;
 mod source;
@@ -62,6 +63,7 @@ pub(super) fn build<'a>(
         source_paths: BTreeMap::new(),
         global_tables: BTreeMap::new(),
         flows: BTreeMap::new(),
+        used_stores: Vec::new(),
         problems,
     };
     for (name, table, path) in names.global_tables() {
@@ -77,6 +79,7 @@ pub(super) fn build<'a>(
             builder.flows.insert(name, flow);
         }
     }
+    builder.find_used_stores();
     builder.graph
 }
 
@@ -95,6 +98,8 @@ struct Builder<'a, 'b> {
     global_tables: BTreeMap<&'a str, GlobalTableId>,
     /// What came out of each declaration and branch that could be built.
     flows: BTreeMap<&'a str, Flow>,
+    /// Stores of others that processors use, to be found when all are known.
+    used_stores: Vec<process::UsedStore<'a>>,
     problems: &'b mut Problems,
 }
 

@@ -116,8 +116,14 @@ impl<'a> Names<'a> {
 
     fn branches(&mut self, of: &'a str, steps: &'a [Step], path: &Path, problems: &mut Problems) {
         for (index, step) in steps.iter().enumerate() {
+            let path = path.key("steps").index(index).key(step.tag());
+            if let Step::Process(process) | Step::ProcessValues(process) = step {
+                for (name, index) in process.outputs.iter().zip(0..) {
+                    let path = path.key("outputs").index(index);
+                    self.declare(name, Declared::Branch(of), path, problems);
+                }
+            }
             let Step::Split(split) = step else { continue };
-            let path = path.key("steps").index(index).key("split");
             for (branch, index) in split.branches.iter().zip(0..) {
                 let path = path.key("branches").index(index).key("name");
                 self.declare(&branch.name, Declared::Branch(of), path, problems);

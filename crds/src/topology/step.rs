@@ -2,6 +2,7 @@
 
 mod grouping;
 mod join;
+mod process;
 mod stateless;
 mod table;
 mod window;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use grouping::{Aggregate, Cogroup, Cogrouped, Count, GroupBy, GroupByKey, Reduce};
 pub use join::Join;
+pub use process::{Process, ProcessorStore, ProcessorWindow};
 pub use stateless::{Branch, FlatMap, Map, Peek, Print, Repartition, Split, To};
 pub use table::{Empty, Suppress, ToTable, Versioned, WhenFull};
 pub use window::{EmitName, Hopping, Session, Sliding, Tumbling, WindowedBy};
@@ -69,6 +71,10 @@ pub enum Step {
     LeftJoin(Join),
     /// As `join`, but what has no match on either side is kept. Of two streams, or two tables.
     OuterJoin(Join),
+    /// Runs a processor of the worker's image, which may change keys.
+    Process(Process),
+    /// Runs a fixed-key processor of the worker's image: keys stay as they are.
+    ProcessValues(Process),
     /// Sends each record to the first branch whose expression is true. Ends the stream: its branches
     /// are streams, by their names.
     Split(Split),
@@ -107,6 +113,8 @@ impl Step {
             Self::Join(_) => "join",
             Self::LeftJoin(_) => "leftJoin",
             Self::OuterJoin(_) => "outerJoin",
+            Self::Process(_) => "process",
+            Self::ProcessValues(_) => "processValues",
             Self::Split(_) => "split",
             Self::ToTable(_) => "toTable",
             Self::ToStream(_) => "toStream",

@@ -5,7 +5,7 @@ use millrace_crds::read::read_documents;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides");
 
 /// The guides, and how many examples each has at least.
-const GUIDES: &[(&str, usize)] = &[("topology.md", 7), ("resource.md", 1)];
+const GUIDES: &[(&str, usize)] = &[("topology.md", 7), ("resource.md", 1), ("processor.md", 1)];
 
 /// The YAML blocks of a Markdown text, with the line each starts on.
 fn examples(text: &str) -> Vec<(usize, String)> {

@@ -247,6 +247,7 @@ impl<'a> Supervisor<'a> {
             config: Arc::new(engine.clone()),
             plan: Arc::clone(&options.plan),
             layout,
+            processors: options.processors.clone(),
             topics: Arc::new(out),
             limits: Arc::new(limits),
             globals,

@@ -19,6 +19,7 @@ use millrace_kafka::{
 };
 
 use super::{App, AppOptions, Phase};
+use crate::api::Processors;
 use crate::clock::SystemClock;
 use crate::config::WorkerConfig;
 use crate::state::StateMemory;
@@ -96,6 +97,7 @@ impl Scene {
         App::start(AppOptions {
             config: WorkerConfig::new(&document.app, 0, state),
             plan: Arc::new(document.plan().unwrap()),
+            processors: Processors::new(),
             cluster,
             clock: Arc::new(SystemClock),
             memory: StateMemory::new(Some(64 << 20)),

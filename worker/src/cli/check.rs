@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use millrace_crds::plan;
+use millrace_worker::api::Processors;
 
 use super::input::{self, Overrides, Planned};
 
@@ -35,14 +36,21 @@ enum Format {
 }
 
 /// Says of each StreamApp that it is good, or all that is wrong with it.
-pub(super) fn check(args: &CheckArgs) -> Result<(), String> {
+pub(super) fn check(args: &CheckArgs, processors: &Processors) -> Result<(), String> {
     let mut failed = Vec::new();
     for file in input::files(&args.paths)? {
         match input::load(&file, &Overrides::default()) {
             Ok(apps) if apps.is_empty() => {
                 failed.push(format!("{}: has no StreamApp", file.display()));
             }
-            Ok(apps) => apps.iter().for_each(|app| print_good(&file, app)),
+            Ok(apps) => {
+                for app in &apps {
+                    match app.check_processors(processors) {
+                        Ok(()) => print_good(&file, app),
+                        Err(problems) => failed.push(problems),
+                    }
+                }
+            }
             Err(problems) => failed.push(problems),
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, SystemClock as LogClock};
 use millrace_kafka::{Cluster, TopicSpec};
+use millrace_worker::api::Processors;
 use millrace_worker::app::AppOptions;
 use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
@@ -72,13 +73,16 @@ fn state_dir(data: Option<&Path>) -> StateDir {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn dev(args: &DevArgs) -> Result<(), String> {
+pub(super) fn dev(args: &DevArgs, processors: &Processors) -> Result<(), String> {
     let mut apps = Vec::new();
     for file in input::files(&args.paths)? {
         apps.extend(input::load(&file, &Overrides::default())?);
     }
     if apps.is_empty() {
         return Err("there is no StreamApp in these files".to_owned());
+    }
+    for app in &apps {
+        app.check_processors(processors)?;
     }
     refuse_same_id(&apps)?;
     let options = EmbeddedOptions::default();
@@ -103,6 +107,7 @@ pub(super) fn dev(args: &DevArgs) -> Result<(), String> {
             AppOptions {
                 config,
                 plan: Arc::new(app.plan),
+                processors: processors.clone(),
                 cluster: Arc::new(cluster.clone()),
                 clock: Arc::new(SystemClock),
                 memory: memory.clone(),

@@ -7,6 +7,7 @@ use millrace_crds::plan::Plan;
 use millrace_crds::read::{Document, read_documents};
 use millrace_crds::stream_app::Threads;
 use millrace_crds::topology::SerdeName;
+use millrace_worker::api::Processors;
 
 /// Values that take the place of the StreamApp's own; named as Kafka Streams names them.
 #[derive(Args, Clone, Debug, Default)]
@@ -153,6 +154,15 @@ pub(super) struct Planned {
     pub document: Document,
     /// Its plan.
     pub plan: Plan,
+}
+
+impl Planned {
+    /// Refuses a StreamApp whose processors are not all registered in this worker image.
+    pub(super) fn check_processors(&self, processors: &Processors) -> Result<(), String> {
+        let id = &self.plan.application_id;
+        let checked = processors.check(&self.plan);
+        checked.map_err(|missing| format!("error: StreamApp {id}: {missing}"))
+    }
 }
 
 /// Reads and plans all StreamApps of a file; the error has all problems, a paragraph each.

@@ -8,6 +8,7 @@ use axum::Router;
 use clap::{Args, ValueEnum};
 use millrace_crds::worker_api::env;
 use millrace_kafka::{KafkaCluster, KafkaConfig};
+use millrace_worker::api::Processors;
 use millrace_worker::app::AppOptions;
 use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
@@ -114,8 +115,9 @@ fn choose(args: &RunArgs) -> Result<Planned, String> {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: &RunArgs) -> Result<(), String> {
+pub(super) fn run(args: &RunArgs, processors: &Processors) -> Result<(), String> {
     let app = choose(args)?;
+    app.check_processors(processors)?;
     let ordinal = ordinal(args.ordinal, std::env::var("HOSTNAME").ok().as_deref());
     let config = WorkerConfig::new(&app.document.app, ordinal, args.state_dir.clone());
     let mut kafka = KafkaConfig::new(config.bootstrap_servers.clone(), config.engine.guarantee);
@@ -126,6 +128,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), String> {
     let options = AppOptions {
         config,
         plan: Arc::new(app.plan),
+        processors: processors.clone(),
         cluster: Arc::new(cluster),
         clock: Arc::new(SystemClock),
         memory: StateMemory::new(None),

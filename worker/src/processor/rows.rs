@@ -119,7 +119,7 @@ impl ProcessorTopology {
 
     /// Refuses a row that its changelog topic would refuse: at the commit nobody could tell any more
     /// which record it came from.
-    pub(super) fn check_size(
+    pub(crate) fn check_size(
         &self,
         node: &ProcessorNode,
         store: usize,

@@ -154,6 +154,7 @@ impl StreamThread {
             id.subtopology,
             &context.topics,
             &context.config.dead_letter_topic,
+            &context.processors,
         )
         .ok_or_else(|| EngineError::Topics(format!("the plan has no subtopology for task {id}")))?;
         let inputs = topology

@@ -15,6 +15,7 @@ use super::fencings::{FENCINGS_MAX, Fencings, WITHIN};
 use super::patience::Patience;
 use super::restore::{RestoreJob, Restored};
 use super::tasks::{Running, Tasks};
+use crate::api::Processors;
 use crate::budget::MemoryBudget;
 use crate::clock::Clock;
 use crate::config::EngineConfig;
@@ -71,6 +72,8 @@ pub struct ThreadContext {
     pub topics: Arc<OutTopics>,
     /// Their limits, by number.
     pub limits: Arc<Vec<TopicLimits>>,
+    /// The processors its topology may name.
+    pub processors: Processors,
     /// Its global tables.
     pub globals: GlobalTables,
     /// The log.
@@ -259,6 +262,9 @@ impl StreamThread {
             return Ok(());
         };
         let now_ms = self.context.clock.wall_ms();
+        for Running { task, .. } in self.tasks.running_mut() {
+            task.punctuate(collector, now_ms)?;
+        }
         let mut uncommitted = self.tasks.uncommitted_bytes();
         let uncommitted_max = self.context.budget.overlay_bytes();
         let tasks = self.tasks.running_mut();
@@ -279,7 +285,11 @@ impl StreamThread {
     fn commit_if_due(&mut self) -> Result<(), EngineError> {
         let now = self.context.clock.monotonic();
         let uncommitted_max = self.context.budget.overlay_bytes();
-        if !self.until_commit(now).is_zero() && self.tasks.uncommitted_bytes() < uncommitted_max {
+        let asked = |running: &Running| running.task.commit_requested();
+        if !self.until_commit(now).is_zero()
+            && self.tasks.uncommitted_bytes() < uncommitted_max
+            && !self.tasks.running().iter().any(asked)
+        {
             return Ok(());
         }
         self.commit()

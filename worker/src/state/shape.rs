@@ -84,6 +84,9 @@ impl Shape {
                     NodeKind::StreamTableJoin { grace, .. } => {
                         grace.is_some_and(|grace| grace.buffer == store.id)
                     }
+                    NodeKind::Process { stores, .. } => {
+                        stores.iter().any(|used| used.store == store.id)
+                    }
                     NodeKind::ForeignKeyReceive { subscriptions, .. }
                     | NodeKind::ForeignKeyChanged { subscriptions, .. } => {
                         *subscriptions == store.id

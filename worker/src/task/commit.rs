@@ -17,6 +17,7 @@ impl Task {
     pub fn needs_commit(&mut self, now: Instant) -> bool {
         self.refreshed.get_or_insert(now);
         self.processed_since_commit
+            || self.acted_without_record
             || self.refresh_due(now)
             || self
                 .group
@@ -24,6 +25,11 @@ impl Task {
                 .iter()
                 .zip(&self.committed_positions)
                 .any(|(input, &committed)| input.position() != committed)
+    }
+
+    /// Whether a processor has asked for a commit.
+    pub fn commit_requested(&self) -> bool {
+        self.processors.commit_requested
     }
 
     fn refresh_due(&self, now: Instant) -> bool {
@@ -50,7 +56,9 @@ impl Task {
     /// Commit, step 2: input offsets that have moved, or all when that is due, with the partitions'
     /// times beside them.
     pub fn offsets(&self, offsets: &mut Vec<(TopicPartition, CommittedOffset)>, now: Instant) {
-        let all = self.refresh_due(now);
+        // What was done without a record goes with the offsets as they stand: by them alone the log
+        // knows that the task is still this member's, and refuses the transaction otherwise (KIP-447).
+        let all = self.refresh_due(now) || self.acted_without_record;
         for (input, &committed) in self.group.inputs().iter().zip(&self.committed_positions) {
             let offset = input.position();
             if all || offset != committed {
@@ -72,6 +80,8 @@ impl Task {
         now: Instant,
     ) -> Result<(), EngineError> {
         self.processed_since_commit = false;
+        self.acted_without_record = false;
+        self.processors.commit_requested = false;
         if self.refresh_due(now) {
             self.refreshed = Some(now);
         }

@@ -12,6 +12,7 @@ use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, Isolation, ReadFrom, S
 use millrace_kafka::{Cluster, CommittedOffset, HeadersBuf, TopicPartition, TopicSpec};
 
 use super::{DriverError, ManualClock, Member, TempDir};
+use crate::api::Processors;
 use crate::budget::MemoryBudget;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
@@ -43,6 +44,8 @@ pub struct DriverOptions {
     pub members: u32,
     /// Settings of the log.
     pub log: EmbeddedOptions,
+    /// The processors that the StreamApp may name. Default none.
+    pub processors: Processors,
 }
 
 impl Default for DriverOptions {
@@ -53,6 +56,7 @@ impl Default for DriverOptions {
             topic_configs: BTreeMap::new(),
             members: 1,
             log: EmbeddedOptions::default(),
+            processors: Processors::new(),
         }
     }
 }
@@ -101,6 +105,7 @@ impl TopologyDriver {
         clock: ManualClock,
     ) -> Result<Self, DriverError> {
         let (config, plan, state) = plan_of(yaml)?;
+        options.processors.check(&plan).map_err(EngineError::from)?;
         let (sources, sinks) = external_topics(&plan);
         let specs: Vec<_> = sources
             .into_iter()
@@ -128,6 +133,7 @@ impl TopologyDriver {
             config: engine,
             plan: Arc::clone(&plan),
             layout: Arc::new(found.layout),
+            processors: options.processors.clone(),
             topics: Arc::new(found.out),
             limits: Arc::new(found.limits),
             globals: global

@@ -12,6 +12,7 @@ use super::capture::{Capture, CapturedRecord};
 use super::driver::{Rows, plan_of, settings_of};
 use super::turns::Turns;
 use super::{DriverError, TempDir};
+use crate::api::Processors;
 use crate::config::WorkerConfig;
 use crate::error::EngineError;
 use crate::runtime::restore::StoreToRestore;
@@ -126,6 +127,18 @@ impl StepDriver {
         Self::changed(yaml, options, |_| {})
     }
 
+    /// As [`StepDriver::new`], of a StreamApp that may name these processors.
+    ///
+    /// # Errors
+    /// As [`StepDriver::new`]; a processor is not among them.
+    pub fn with_processors(
+        yaml: &str,
+        options: StepOptions,
+        processors: &Processors,
+    ) -> Result<Self, DriverError> {
+        Self::made(yaml, options, processors, |_| {})
+    }
+
     /// As [`StepDriver::new`], with a plan that was changed before it is run: a mistake planted to see
     /// whether tests find it.
     ///
@@ -136,31 +149,42 @@ impl StepDriver {
         options: StepOptions,
         change: impl FnOnce(&mut Plan),
     ) -> Result<Self, DriverError> {
+        Self::made(yaml, options, &Processors::new(), change)
+    }
+
+    fn made(
+        yaml: &str,
+        options: StepOptions,
+        processors: &Processors,
+        change: impl FnOnce(&mut Plan),
+    ) -> Result<Self, DriverError> {
         let (config, plan, state) = plan_of(yaml)?;
         let mut plan = Arc::unwrap_or_clone(plan);
         change(&mut plan);
-        Self::open(&config, &plan, state, options)
+        Self::open(&config, &plan, processors, state, options)
     }
 
     /// Drives a StreamApp that has been planned.
     ///
     /// # Errors
-    /// The state directory cannot be made.
+    /// The state directory cannot be made, or the plan names a processor: there are none here.
     pub fn of_plan(
         app: &StreamApp,
         plan: &Plan,
         options: StepOptions,
     ) -> Result<Self, DriverError> {
         let (config, state) = settings_of(app);
-        Self::open(&config, plan, state, options)
+        Self::open(&config, plan, &Processors::new(), state, options)
     }
 
     fn open(
         config: &WorkerConfig,
         plan: &Plan,
+        processors: &Processors,
         state: TempDir,
         options: StepOptions,
     ) -> Result<Self, DriverError> {
+        processors.check(plan).map_err(EngineError::from)?;
         let topics = OutTopics::new(plan, &config.engine.dead_letter_topic);
         let limits = vec![
             TopicLimits {
@@ -203,6 +227,7 @@ impl StepDriver {
                 subtopology,
                 &topics,
                 &config.engine.dead_letter_topic,
+                processors,
             );
             let topology = topology.ok_or_else(|| {
                 EngineError::Topics(format!("the plan has no subtopology for task {id}"))
@@ -224,6 +249,9 @@ impl StepDriver {
                 .with_globals(driver.globals.clone())
                 .with_emit_interval(config.engine.emit_interval);
             driver.tasks.push(task);
+        }
+        for task in &mut driver.tasks {
+            task.punctuate(&mut driver.collector, driver.now_ms)?;
         }
         Ok(driver)
     }
@@ -311,7 +339,13 @@ impl StepDriver {
     pub fn advance(&mut self, time: Duration) -> Result<Vec<CapturedRecord>, DriverError> {
         let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         self.now_ms = self.now_ms.saturating_add(ms);
-        self.process_waiting()
+        for task in &mut self.tasks {
+            task.punctuate(&mut self.collector, self.now_ms)?;
+        }
+        let mut written = Vec::new();
+        self.take_outputs(&mut written);
+        written.extend(self.process_waiting()?);
+        Ok(written)
     }
 
     /// Commits what is uncommitted.
@@ -386,18 +420,23 @@ impl StepDriver {
                 });
             }
             self.process(&record)?;
-            for output in self.capture.take() {
-                if self.routes.contains_key(&*output.topic) {
-                    self.enqueue(output.clone());
-                }
-                written.push(output);
-            }
+            self.take_outputs(&mut written);
             self.uncommitted += 1;
             if self.uncommitted >= self.options.commit_every {
                 self.commit()?;
             }
         }
         Ok(written)
+    }
+
+    /// Takes what was written; what is read again goes on.
+    fn take_outputs(&mut self, written: &mut Vec<CapturedRecord>) {
+        for output in self.capture.take() {
+            if self.routes.contains_key(&*output.topic) {
+                self.enqueue(output.clone());
+            }
+            written.push(output);
+        }
     }
 
     fn process(&mut self, record: &CapturedRecord) -> Result<(), DriverError> {

@@ -9,7 +9,7 @@ use millrace_crds::plan::{
 pub(super) use of_plan::operation;
 
 use super::{Format, OutTopic};
-use crate::processor::{GraceJoin, StreamJoin, Suppress, WindowedAggregate};
+use crate::processor::{GraceJoin, ProcessStep, StreamJoin, Suppress, WindowedAggregate};
 
 /// What a node does with a record; indices are places in the task.
 pub enum Operation {
@@ -180,6 +180,8 @@ pub enum Operation {
         /// Answers go to the partition that asked; else the key decides.
         answers: bool,
     },
+    /// Runs a processor of the user's own.
+    Process(Box<ProcessStep>),
     /// Writes to a topic.
     Sink {
         /// Where.

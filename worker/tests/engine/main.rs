@@ -12,6 +12,7 @@ mod http_windows;
 mod joins;
 mod kafka_streams;
 mod poison;
+mod processors;
 mod restores;
 mod steps;
 mod store;

@@ -73,6 +73,8 @@ impl<'a> Builder<'a, '_> {
             Step::Join(join) => self.join(at, flow, join, JoinKind::Inner),
             Step::LeftJoin(join) => self.join(at, flow, join, JoinKind::Left),
             Step::OuterJoin(join) => self.join(at, flow, join, JoinKind::Outer),
+            Step::Process(step) => self.process(at, flow, step, false),
+            Step::ProcessValues(step) => self.process(at, flow, step, true),
             Step::Split(split) => Some(self.split(at, flow, split)),
             Step::ToTable(step) => self.table_of_stream(at, flow, step),
             Step::ToStream(_) => Some(self.stream_of_table(at, flow)),

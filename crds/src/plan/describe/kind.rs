@@ -4,7 +4,8 @@ use super::{one_line, topics};
 use crate::duration::duration;
 use crate::plan::graph::{
     Aggregation, BufferBounds, Emit, EventTime, Expression, InvalidTime, JoinKind, NodeKind,
-    OffsetReset, PeekTo, Plan, Side, SinkTopic, SourceOptions, SuppressUntil, Windows,
+    OffsetReset, PeekTo, Plan, ProcessorStoreUse, Side, SinkTopic, SourceOptions, SuppressUntil,
+    Windows,
 };
 
 pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
@@ -21,6 +22,11 @@ pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
         | NodeKind::Merge
         | NodeKind::Split { .. }
         | NodeKind::ToStream => describe_stateless(kind),
+        NodeKind::Process {
+            processor,
+            fixed_key,
+            stores,
+        } => describe_process(plan, (processor, *fixed_key), stores),
         NodeKind::StreamTableJoin { .. }
         | NodeKind::StreamGlobalJoin { .. }
         | NodeKind::StreamStreamJoin { .. }
@@ -368,6 +374,27 @@ fn describe_suppress(until: SuppressUntil, bounds: BufferBounds, store: &str) ->
     };
     let (records, bytes) = (records.unwrap_or_default(), bytes.unwrap_or_default());
     format!("hold back {until}{records}{bytes}{full} in store {store}")
+}
+
+fn describe_process(
+    plan: &Plan,
+    (processor, fixed_key): (&str, bool),
+    stores: &[ProcessorStoreUse],
+) -> String {
+    let what = if fixed_key {
+        "process values"
+    } else {
+        "process"
+    };
+    let stores: Vec<String> = stores
+        .iter()
+        .map(|used| {
+            let name = &plan.store(used.store).name;
+            let how = if used.writes { "with" } else { "reading" };
+            format!(", {how} store {name}")
+        })
+        .collect();
+    format!("{what} by {processor}{}", stores.concat())
 }
 
 fn key_and_value(key: Option<&Expression>, value: Option<&Expression>) -> String {

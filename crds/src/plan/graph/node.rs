@@ -359,6 +359,16 @@ pub enum NodeKind {
         /// `key, left, right` → new value.
         value: Expression,
     },
+    /// Runs a processor of the worker's image (Kafka Streams' `process` and `processValues`). The plan
+    /// knows its name alone. It forwards to all children, or to one by its name.
+    Process {
+        /// Name it is registered by.
+        processor: String,
+        /// A fixed-key processor: it cannot change keys.
+        fixed_key: bool,
+        /// The stores it uses.
+        stores: Vec<ProcessorStoreUse>,
+    },
     /// Turns a stream into a table, or keeps a computed table: upserts the store, forwards the
     /// change.
     ToTable {
@@ -390,6 +400,15 @@ pub enum NodeKind {
         /// Value format.
         value: SerdeKind,
     },
+}
+
+/// A store as a processor uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProcessorStoreUse {
+    /// The store.
+    pub store: StoreId,
+    /// Whether it may write it. Tables are read only.
+    pub writes: bool,
 }
 
 /// Where a sink writes to.

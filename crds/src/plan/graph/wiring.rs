@@ -49,6 +49,10 @@ impl NodeKind {
                 table,
             } => vec![(*subscriptions, true), (*table, false)],
             Self::ForeignKeyChanged { subscriptions, .. } => vec![(*subscriptions, false)],
+            Self::Process { stores, .. } => stores
+                .iter()
+                .map(|used| (used.store, used.writes))
+                .collect(),
             Self::ForeignKeyAnswer { store, .. } => vec![(*store, false)],
             _ => Vec::new(),
         }

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use millrace_crds::plan::{Node, NodeId, NodeKind, Plan, Side, SinkTopic, StoreId, StoreKind};
+use millrace_crds::plan::{
+    Node, NodeId, NodeKind, Plan, ProcessorStoreUse, Side, SinkTopic, StoreId, StoreKind,
+};
 
-use super::{GraceJoin, Operation, StreamJoin, Suppress, Target, WindowedAggregate};
+use super::{GraceJoin, Operation, ProcessStep, StreamJoin, Suppress, Target, WindowedAggregate};
+use crate::api::{Processors, StoreAccess};
 use crate::topology::{Format, OutTopics};
 
 /// What a node of the plan does; `None` where plan, stores and topics do not belong together.
@@ -13,6 +16,7 @@ pub(in crate::topology) fn operation(
     (node, place): (&Node, usize),
     slots: &HashMap<StoreId, usize>,
     topics: &OutTopics,
+    processors: &Processors,
 ) -> Option<Operation> {
     let finder = Finder {
         plan,
@@ -20,6 +24,7 @@ pub(in crate::topology) fn operation(
         place,
         slots,
         topics,
+        processors,
     };
     match &node.kind {
         NodeKind::StreamSource { .. } | NodeKind::Merge | NodeKind::ToStream => {
@@ -35,6 +40,7 @@ pub(in crate::topology) fn operation(
         | NodeKind::StreamGlobalJoin { .. }
         | NodeKind::TableTableJoin { .. } => finder.join(),
         NodeKind::StreamStreamJoin { .. } => finder.stream_join(),
+        NodeKind::Process { .. } => finder.process(),
         NodeKind::ForeignKeySend { .. }
         | NodeKind::ForeignKeySink { .. }
         | NodeKind::ForeignKeyReceive { .. }
@@ -51,6 +57,7 @@ struct Finder<'f> {
     place: usize,
     slots: &'f HashMap<StoreId, usize>,
     topics: &'f OutTopics,
+    processors: &'f Processors,
 }
 
 impl Finder<'_> {
@@ -279,6 +286,30 @@ impl Finder<'_> {
             })),
             _ => return None,
         })
+    }
+
+    /// A processor of the user's own.
+    fn process(&self) -> Option<Operation> {
+        let NodeKind::Process {
+            processor,
+            fixed_key,
+            stores,
+        } = &self.node.kind
+        else {
+            return None;
+        };
+        let access = |used: &ProcessorStoreUse| {
+            Some(StoreAccess {
+                name: self.plan.store(used.store).name.clone(),
+                slot: self.slot(&used.store)?,
+                writes: used.writes,
+            })
+        };
+        Some(Operation::Process(Box::new(ProcessStep {
+            supplier: self.processors.get(processor, *fixed_key)?.clone(),
+            fixed_key: *fixed_key,
+            stores: stores.iter().map(access).collect::<Option<_>>()?,
+        })))
     }
 
     /// Nodes of a join by foreign key.

@@ -1,0 +1,66 @@
+//! What a worker image with code of its own is written against: the Processor API, named and meant as
+//! Kafka Streams' (KIP-478, KIP-820, punctuation of KIP-138), and the entry point that gives such an
+//! image `millrace-worker`'s command line.
+//!
+//! ```no_run
+//! use millrace_worker::api::{Processor, ProcessorContext, ProcessorResult, Record, Worker};
+//!
+//! /// Forwards each record without its headers.
+//! struct Bare;
+//!
+//! impl Processor for Bare {
+//!     fn process<'r>(
+//!         &mut self,
+//!         record: Record<'r>,
+//!         context: &mut ProcessorContext<'_, 'r>,
+//!     ) -> ProcessorResult {
+//!         context.forward(record.with_headers(Default::default()))
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Worker::new().processor("bare", || Bare).main()
+//! }
+//! ```
+//!
+//! A processor is made for each task anew and dies with it, after an aborted transaction too: what must
+//! survive lies in its stores. It runs on the stream thread: it must not block, and what it does outside
+//! of its context is in no transaction. A panic ends the application, as an engine error does.
+
+mod context;
+mod error;
+mod fixed_key;
+mod instances;
+mod key_value;
+mod processor;
+mod record;
+mod registry;
+mod schedule;
+mod store;
+mod window;
+mod worker;
+
+pub use context::{ProcessingContext, ProcessorContext};
+pub use error::{ProcessorError, ProcessorResult};
+pub use fixed_key::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord};
+pub use key_value::KeyValueStore;
+pub use millrace_expr::Value;
+pub use millrace_kafka::{Headers, HeadersBuf};
+pub use processor::Processor;
+pub use record::Record;
+pub use registry::{Processors, ProcessorsMissing};
+pub use schedule::{Punctuation, Schedule};
+pub use store::Stored;
+pub use tikv_jemallocator::Jemalloc;
+pub use window::{WindowStore, WindowedRow};
+pub use worker::Worker;
+
+// The engine's side of it.
+#[doc(hidden)]
+pub use instances::{Instance, Instances};
+#[doc(hidden)]
+pub use registry::Supplier;
+#[doc(hidden)]
+pub use schedule::Due;
+#[doc(hidden)]
+pub use store::StoreAccess;

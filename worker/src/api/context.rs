@@ -1,0 +1,273 @@
+//! [`ProcessingContext`]: what a processor may do while it is called; [`ProcessorContext`] with forwarding.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use millrace_expr::{Bump, Value};
+use millrace_kafka::{Headers, HeadersBuf};
+
+use super::error::{ProcessorError, ProcessorResult};
+use super::key_value::KeyValueStore;
+use super::record::Record;
+use super::schedule::Schedule;
+use super::store::{StoreAccess, StoreAt};
+use super::window::WindowStore;
+use crate::processor::{Context, NodeError, ProcessStep};
+use crate::record;
+use crate::state::Shape;
+use crate::topology::{ProcessorNode, ProcessorTopology};
+
+/// What a processor may do while it is called, apart from forwarding (Kafka Streams'
+/// `ProcessingContext`): use its stores, make schedules, ask where the record comes from and what time
+/// it is.
+///
+/// What it makes (texts, lists, headers) lives until the whole way of the input record is done.
+pub struct ProcessingContext<'c, 'r> {
+    place: usize,
+    node: &'r ProcessorNode,
+    step: &'r ProcessStep,
+    topology: &'r ProcessorTopology,
+    engine: Context<'c>,
+    arena: &'r Bump,
+    /// Topic of the input record; empty where there is none.
+    topic: &'r str,
+}
+
+impl<'c, 'r> ProcessingContext<'c, 'r> {
+    pub(crate) fn new(
+        (topology, place, step): (&'r ProcessorTopology, usize, &'r ProcessStep),
+        engine: Context<'c>,
+        topic: &'r str,
+        arena: &'r Bump,
+    ) -> Self {
+        Self {
+            place,
+            node: &topology.nodes[place],
+            step,
+            topology,
+            engine,
+            arena,
+            topic,
+        }
+    }
+
+    pub(super) fn forward_to_all(&mut self, record: &Record<'r>) -> ProcessorResult {
+        let node = self.node;
+        let mut children = node.children.iter();
+        children.try_for_each(|&child| self.forward_into(child, record))
+    }
+
+    pub(super) fn forward_to_one(&mut self, child: &str, record: &Record<'r>) -> ProcessorResult {
+        let nodes = &self.topology.nodes;
+        let mut children = self.node.children.iter();
+        match children.find(|&&place| nodes[place].name == child) {
+            Some(&place) => self.forward_into(place, record),
+            None => Err(self.no_child(child)),
+        }
+    }
+
+    fn forward_into(&mut self, child: usize, record: &Record<'r>) -> ProcessorResult {
+        let record = record::Record {
+            topic: self.topic,
+            change: None,
+            // The plan knows no window behind a processor that may change keys.
+            window: record.0.window.filter(|_| self.step.fixed_key),
+            ..record.0
+        };
+        let done = self
+            .topology
+            .process(child, &record, &mut self.engine, self.arena);
+        done.map_err(|error| match error {
+            NodeError::Engine(error) => self.engine.processors.fail(error),
+            error @ NodeError::Record { .. } => ProcessorError::node(error),
+        })
+    }
+
+    fn no_child(&self, child: &str) -> ProcessorError {
+        let nodes = &self.topology.nodes;
+        let names = self.node.children.iter();
+        let names: Vec<&str> = names.map(|&place| nodes[place].name.as_str()).collect();
+        ProcessorError::new(format!(
+            "there is no child {child} to forward to; there are: {}",
+            names.join(", ")
+        ))
+    }
+
+    /// A key-value store of the step, by name.
+    ///
+    /// # Errors
+    /// The step names no such store, or it is another kind of store.
+    pub fn key_value(&mut self, name: &str) -> Result<KeyValueStore<'_, 'r>, ProcessorError> {
+        let at = self.store(name)?;
+        match at.shape() {
+            Shape::KeyValue { .. } => Ok(KeyValueStore(at)),
+            _ => Err(at.refused("it is no key-value store")),
+        }
+    }
+
+    /// A window store of the step, by name.
+    ///
+    /// # Errors
+    /// As [`ProcessingContext::key_value`].
+    pub fn window(&mut self, name: &str) -> Result<WindowStore<'_, 'r>, ProcessorError> {
+        let at = self.store(name)?;
+        match at.shape() {
+            Shape::Window { .. } => Ok(WindowStore(at)),
+            _ => Err(at.refused("it is no window store")),
+        }
+    }
+
+    fn store(&mut self, name: &str) -> Result<StoreAt<'_, 'r>, ProcessorError> {
+        let stores = &self.step.stores;
+        let Some(access) = stores.iter().find(|access| access.name == name) else {
+            return Err(no_store(name, stores));
+        };
+        Ok(StoreAt {
+            access,
+            topology: self.topology,
+            node: self.node,
+            engine: self.engine.reborrow(),
+            arena: self.arena,
+        })
+    }
+
+    /// Calls [`Processor::punctuate`](super::Processor::punctuate) by stream time: first as soon as it is
+    /// known, then whenever it has reached a multiple of the interval (at least 1 ms). Without records no
+    /// time passes.
+    ///
+    /// # Errors
+    /// No interval, or too many schedules.
+    pub fn schedule_stream_time(&mut self, every: Duration) -> Result<Schedule, ProcessorError> {
+        let schedules = &mut self.engine.processors.schedules;
+        schedules.by_stream_time(self.place, every)
+    }
+
+    /// Calls [`Processor::punctuate`](super::Processor::punctuate) by the wall clock: first after the
+    /// interval (at least 1 ms), also while no records come. As exactly as the stream thread has the time
+    /// to: some 100 ms; calls that were missed are left out.
+    ///
+    /// # Errors
+    /// As [`ProcessingContext::schedule_stream_time`].
+    pub fn schedule_wall_clock(&mut self, every: Duration) -> Result<Schedule, ProcessorError> {
+        let now_ms = self.engine.now_ms;
+        let schedules = &mut self.engine.processors.schedules;
+        schedules.by_wall_clock(self.place, every, now_ms)
+    }
+
+    /// Ends a schedule, also from within its call; false if it has ended already.
+    pub fn cancel(&mut self, schedule: Schedule) -> bool {
+        self.engine.processors.cancel(schedule)
+    }
+
+    /// Asks for a commit soon, instead of at the next interval.
+    pub fn commit(&mut self) {
+        self.engine.processors.commit_requested = true;
+    }
+
+    /// Topic of the input record that led to this call; `None` in a punctuation.
+    pub fn topic(&self) -> Option<&'r str> {
+        (!self.topic.is_empty()).then_some(self.topic)
+    }
+
+    /// Offset of the input record that led to this call; `None` in a punctuation.
+    pub fn offset(&self) -> Option<i64> {
+        self.engine.offset
+    }
+
+    /// Partition of the task, and so of the input record.
+    pub fn partition(&self) -> i32 {
+        self.engine.partition
+    }
+
+    /// Highest event time the task has seen, the present record's included, ms since the epoch; −1 before
+    /// the first record.
+    pub fn stream_time(&self) -> i64 {
+        self.engine.stream_time
+    }
+
+    /// The wall clock at the beginning of the call, ms since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.engine.now_ms
+    }
+
+    /// The arena of the call, for what the methods below do not make.
+    pub fn arena(&self) -> &'r Bump {
+        self.arena
+    }
+
+    /// A text.
+    pub fn text(&self, text: &str) -> Value<'r> {
+        Value::String(self.arena.alloc_str(text))
+    }
+
+    /// Bytes.
+    pub fn bytes(&self, bytes: &[u8]) -> Value<'r> {
+        Value::Bytes(self.arena.alloc_slice_copy(bytes))
+    }
+
+    /// A list.
+    pub fn list(&self, elements: &[Value<'r>]) -> Value<'r> {
+        Value::List(self.arena.alloc_slice_copy(elements))
+    }
+
+    /// A map, such as a JSON object; each name once.
+    pub fn map(&self, entries: &[(&str, Value<'r>)]) -> Value<'r> {
+        let arena = self.arena;
+        let entries = entries.iter();
+        let entries = entries.map(|(name, value)| (&*arena.alloc_str(name), *value));
+        let mut copied = bumpalo::collections::Vec::with_capacity_in(entries.len(), arena);
+        copied.extend(entries);
+        Value::Map(copied.into_bump_slice())
+    }
+
+    /// Headers for a record to be forwarded.
+    pub fn headers(&self, headers: &HeadersBuf) -> Headers<'r> {
+        let encoded = headers.as_headers().as_encoded();
+        Headers::from_encoded(self.arena.alloc_slice_copy(encoded))
+    }
+}
+
+/// What a [`Processor`](super::Processor) may do while it is called (Kafka Streams' `ProcessorContext`):
+/// all of [`ProcessingContext`], and forward.
+pub struct ProcessorContext<'c, 'r>(pub(super) ProcessingContext<'c, 'r>);
+
+impl<'r> ProcessorContext<'_, 'r> {
+    /// Hands a record to all children, which have done with it when this returns.
+    ///
+    /// # Errors
+    /// What a node below could not do with the record; pass it on with `?`.
+    pub fn forward(&mut self, record: Record<'r>) -> ProcessorResult {
+        self.0.forward_to_all(&record)
+    }
+
+    /// Hands a record to one child: one of the step's `outputs`, or else a node by the name that
+    /// `worker describe` shows.
+    ///
+    /// # Errors
+    /// There is no such child; or as [`ProcessorContext::forward`].
+    pub fn forward_to(&mut self, child: &str, record: Record<'r>) -> ProcessorResult {
+        self.0.forward_to_one(child, &record)
+    }
+}
+
+impl<'c, 'r> Deref for ProcessorContext<'c, 'r> {
+    type Target = ProcessingContext<'c, 'r>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for ProcessorContext<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+fn no_store(name: &str, stores: &[StoreAccess]) -> ProcessorError {
+    let names: Vec<&str> = stores.iter().map(|access| access.name.as_str()).collect();
+    ProcessorError::new(format!(
+        "this step has no store {name}; it has: {}. Name it under `stores` or `uses` of the step",
+        names.join(", ")
+    ))
+}

@@ -1,0 +1,141 @@
+//! [`Processors`]: what a worker image has registered, by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use millrace_crds::plan::{NodeKind, Plan};
+
+use super::fixed_key::FixedKeyProcessor;
+use super::instances::Instance;
+use super::processor::Processor;
+
+/// Makes a processor for a task (Kafka Streams' `ProcessorSupplier`).
+#[derive(Clone)]
+pub struct Supplier {
+    make: Arc<dyn Fn() -> Instance + Send + Sync>,
+    fixed_key: bool,
+}
+
+impl Supplier {
+    pub(super) fn make(&self) -> Instance {
+        (self.make)()
+    }
+}
+
+/// The processors a worker image has registered, by the names that StreamApps use.
+#[derive(Clone, Default)]
+pub struct Processors {
+    by_name: BTreeMap<String, Supplier>,
+}
+
+impl Processors {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers what makes a processor for each task, in place of what had the name before.
+    #[must_use]
+    pub fn with<P: Processor + 'static>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Self {
+        let supplier = Supplier {
+            make: Arc::new(move || Instance::Free(Box::new(make()))),
+            fixed_key: false,
+        };
+        self.by_name.insert(name.into(), supplier);
+        self
+    }
+
+    /// As [`Processors::with`], of a fixed-key processor.
+    #[must_use]
+    pub fn with_fixed_key<P: FixedKeyProcessor + 'static>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Self {
+        let supplier = Supplier {
+            make: Arc::new(move || Instance::FixedKey(Box::new(make()))),
+            fixed_key: true,
+        };
+        self.by_name.insert(name.into(), supplier);
+        self
+    }
+
+    /// The supplier of a name and kind.
+    pub(crate) fn get(&self, name: &str, fixed_key: bool) -> Option<&Supplier> {
+        let found = self.by_name.get(name);
+        found.filter(|supplier| supplier.fixed_key == fixed_key)
+    }
+
+    /// Looks whether all processors of a plan are registered, each of the kind its step asks for.
+    ///
+    /// # Errors
+    /// All those that are not.
+    pub fn check(&self, plan: &Plan) -> Result<(), ProcessorsMissing> {
+        let mut missing = Vec::new();
+        for node in &plan.nodes {
+            let NodeKind::Process {
+                processor,
+                fixed_key,
+                ..
+            } = &node.kind
+            else {
+                continue;
+            };
+            if self.get(processor, *fixed_key).is_some() {
+                continue;
+            }
+            let path = &node.path;
+            missing.push(match self.by_name.contains_key(processor) {
+                false => format!("{path}.processor: no processor `{processor}` is registered"),
+                true if *fixed_key => format!(
+                    "{path}.processor: `{processor}` is no fixed-key processor; use `process`"
+                ),
+                true => format!(
+                    "{path}.processor: `{processor}` is a fixed-key processor; use `processValues`"
+                ),
+            });
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ProcessorsMissing {
+            missing: missing.join("\n"),
+            registered: self.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for Processors {
+    /// The names, as a sentence goes on after "registered in this worker image:".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.by_name.is_empty() {
+            return f.write_str("none (this is an image without processors of its own)");
+        }
+        let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl fmt::Debug for Processors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}
+
+/// A StreamApp names processors that this worker image has not registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{missing}\n  registered in this worker image: {registered}\n  help: mend the name, or run the \
+     StreamApp by the image that has the processor (`spec.image`)"
+)]
+pub struct ProcessorsMissing {
+    /// Field path and reason, a line each.
+    missing: String,
+    /// The names that there are.
+    registered: String,
+}
