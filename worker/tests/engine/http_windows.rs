@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use millrace_crds::read::read_documents;
 use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, SystemClock as LogClock};
 use millrace_kafka::{Cluster, HeadersBuf, TopicSpec};
+use millrace_worker::api::Processors;
 use millrace_worker::app::{App, AppOptions};
 use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
@@ -72,6 +73,7 @@ impl Scene {
             memory: StateMemory::new(Some(64 << 20)),
             internal_topics: InternalTopics::Create,
             runtime_dir: None,
+            processors: Processors::new(),
         })
         .unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
