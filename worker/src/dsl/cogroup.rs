@@ -74,7 +74,7 @@ impl<K: Data, A: Data> CogroupedKStream<K, A> {
             value: aggregator(&handle.graph, "cogroup", aggregate),
             name,
         });
-        self.others.push(handle.node);
+        self.others.push(self.handle.other(handle));
         self
     }
 

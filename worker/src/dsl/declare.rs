@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use millrace_crds::Problem;
 use millrace_crds::topology::{Step, Stream, Table, Topology, Versioned};
 
-use super::graph::{Kind, Node, NodeId, Origin};
+use super::graph::{Kind, Node, NodeId, Origin, problem};
 use super::options::MaterializedTable;
 use super::windows::written;
 
@@ -13,8 +14,8 @@ const STEPS_MAX: usize = millrace_crds::limits::STEPS;
 /// Characters of a made-up name before its number.
 const NAME_MAX: usize = millrace_crds::limits::NAME_LENGTH - 8;
 
-/// The topology of all nodes, and the names that were asked for more than once.
-pub(super) fn declare(nodes: &[Node]) -> (Topology, Vec<String>) {
+/// The topology of all nodes, and names that were asked for more than once.
+pub(super) fn declare(nodes: &[Node]) -> (Topology, Vec<Problem>) {
     let (names, twice) = names(nodes);
     let inlined = inlined(nodes);
     let declarations = Declarations {
@@ -22,7 +23,13 @@ pub(super) fn declare(nodes: &[Node]) -> (Topology, Vec<String>) {
         names,
         inlined,
     };
-    (declarations.topology(), twice)
+    let twice = twice.into_iter().map(|name| {
+        problem(
+            format!("the name `{name}` was given twice"),
+            "give each stream, table and branch a name of its own",
+        )
+    });
+    (declarations.topology(), twice.collect())
 }
 
 /// A name for each node: the one asked for, else one like it that nobody has.

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use millrace_crds::Problem;
 use millrace_crds::plan::{Functions, SerdeKind};
 use millrace_crds::topology::{
     Branch, GlobalTable, SerdeName, Split, Step, Stream, Table, Topology,
@@ -65,6 +66,8 @@ struct Inner {
     nodes: Vec<Node>,
     functions: Functions,
     function_count: usize,
+    /// Whether an operator was given a part of another builder.
+    mixed: bool,
 }
 
 /// A node of a graph.
@@ -123,11 +126,17 @@ impl Graph {
         name
     }
 
-    /// The topology, the functions that its expressions call, and names that were given twice.
-    pub(super) fn topology(&self) -> (Topology, Functions, Vec<String>) {
+    /// The topology, the functions that its expressions call, and what is wrong with the composition.
+    pub(super) fn topology(&self) -> (Topology, Functions, Vec<Problem>) {
         let inner = self.0.borrow();
-        let (topology, twice) = declare(&inner.nodes);
-        (topology, inner.functions.clone(), twice)
+        let (topology, mut problems) = declare(&inner.nodes);
+        if inner.mixed {
+            problems.push(problem(
+                "parts of two builders were joined or merged".to_owned(),
+                "build a topology with one `StreamsBuilder`",
+            ));
+        }
+        (topology, inner.functions.clone(), problems)
     }
 }
 
@@ -143,6 +152,16 @@ impl Handle {
     pub(super) fn step(&self, step: Step) -> Handle {
         let kind = self.graph.0.borrow().nodes[self.node].kind;
         self.steps(vec![step], kind, Vec::new())
+    }
+
+    /// The node of another handle, for a step that refers to it. One of another builder cannot be
+    /// meant: that is noted, and this node stands for it.
+    pub(super) fn other(&self, other: &Handle) -> NodeId {
+        if Rc::ptr_eq(&self.graph.0, &other.graph.0) {
+            return other.node;
+        }
+        self.graph.0.borrow_mut().mixed = true;
+        self.node
     }
 
     /// The branches of a split; the last one is the default, where it has no predicate.
@@ -183,6 +202,16 @@ impl Handle {
     pub(super) fn materialized(self, store: MaterializedTable) -> Handle {
         self.graph.0.borrow_mut().nodes[self.node].store = Some(store);
         self
+    }
+}
+
+/// Something that is wrong with the composition.
+pub(super) fn problem(message: String, help: &str) -> Problem {
+    Problem {
+        path: "spec.topology".to_owned(),
+        message,
+        help: Some(help.to_owned()),
+        location: None,
     }
 }
 

@@ -203,7 +203,7 @@ impl<K: Key, V: Data> KStream<K, V> {
 
     /// The records of both streams; of different streams they have no order.
     pub fn merge(&self, other: &Self) -> Self {
-        let inputs = vec![self.handle.node, other.handle.node];
+        let inputs = vec![self.handle.node, self.handle.other(&other.handle)];
         Self::of(self.handle.graph.merge(inputs))
     }
 

@@ -88,7 +88,7 @@ impl<K: Data, V: Data> KStream<K, V> {
             in_memory: joined.in_memory,
             ..Join::default()
         };
-        let others = vec![other.node];
+        let others = vec![self.handle.other(other)];
         KStream::of(self.handle.steps(vec![step(join)], Kind::Stream, others))
     }
 
@@ -151,7 +151,7 @@ impl<K: Data, V: Data> KStream<K, V> {
             serdes,
             ..Join::default()
         };
-        let others = vec![table.node];
+        let others = vec![self.handle.other(table)];
         KStream::of(self.handle.steps(vec![step(join)], Kind::Stream, others))
     }
 }
@@ -193,7 +193,7 @@ impl<K: Key, V: Data> KStream<K, V> {
             lookup: Some(computed(&self.handle.graph, "lookup", lookup)),
             ..Join::default()
         };
-        let others = vec![table.node];
+        let others = vec![self.handle.other(table)];
         KStream::of(self.handle.steps(vec![step(join)], Kind::Stream, others))
     }
 }

@@ -128,7 +128,7 @@ impl<K: Data, V: Data> KTable<K, V> {
     }
 
     fn joined<R>(&self, other: &Handle, step: fn(Join) -> Step, join: Join) -> KTable<K, R> {
-        let others = vec![other.node];
+        let others = vec![self.handle.other(other)];
         KTable::of(self.handle.steps(vec![step(join)], Kind::Table, others))
     }
 }

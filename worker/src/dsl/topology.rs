@@ -12,18 +12,18 @@ const NO_KAFKA: &str = "localhost:9092";
 pub struct Topology {
     topology: topology::Topology,
     functions: Functions,
-    /// Names that were given twice.
-    twice: Vec<String>,
+    /// What the builder noted.
+    problems: Vec<Problem>,
 }
 
 impl Topology {
     pub(super) fn new(
-        (topology, functions, twice): (topology::Topology, Functions, Vec<String>),
+        (topology, functions, problems): (topology::Topology, Functions, Vec<Problem>),
     ) -> Self {
         Self {
             topology,
             functions,
-            twice,
+            problems,
         }
     }
 
@@ -59,17 +59,10 @@ impl Topology {
     /// # Errors
     /// As [`Topology::plan`]; also what is wrong with the settings.
     pub fn plan_of(&self, app: &StreamApp) -> Result<Plan, Vec<Problem>> {
-        let twice = self.twice.iter().map(|name| Problem {
-            path: "spec.topology".to_owned(),
-            message: format!("the name `{name}` was given twice"),
-            help: Some("give each stream, table and branch a name of its own".to_owned()),
-            location: None,
-        });
-        let twice: Vec<Problem> = twice.collect();
-        if twice.is_empty() {
+        if self.problems.is_empty() {
             plan::plan_with(app, &self.functions)
         } else {
-            Err(twice)
+            Err(self.problems.clone())
         }
     }
 

@@ -91,3 +91,14 @@ fn a_long_chain_becomes_several_declarations() {
     topology.plan("app").unwrap();
     assert_eq!(topology.data().streams.len(), 4);
 }
+
+#[test]
+fn parts_of_two_builders_are_refused() {
+    let (one, two) = (StreamsBuilder::new(), StreamsBuilder::new());
+    let stream = one.stream::<String, i64>("stream");
+    for _ in 0..3 {
+        two.stream::<String, i64>("another");
+    }
+    stream.merge(&two.stream("last")).to("out");
+    assert!(refusal(&one).contains("parts of two builders"));
+}
