@@ -84,7 +84,7 @@ pub(crate) fn run(args: Args, processors: &Processors) -> ExitCode {
         Command::Dev(args) => dev::dev(&args, processors),
         Command::Check(args) => check::check(&args, processors),
         Command::Describe(args) => check::describe(&args),
-        Command::Test(args) => return ExitCode::from(test::test(&args)),
+        Command::Test(args) => return ExitCode::from(test::test(&args, processors)),
         Command::Schema(args) => schema::schema(&args),
     };
     match result {

@@ -9,8 +9,8 @@ use super::processor::Processor;
 use super::registry::Processors;
 use crate::cli;
 
-/// A worker with processors of its own: `millrace-worker`'s command line (`run`, `dev`, `check`,
-/// `describe`, `schema`) over StreamApps whose `process` steps name them.
+/// A worker with processors of its own: `millrace-worker`'s command line (`run`, `dev`, `test`,
+/// `check`, `describe`, `schema`) over StreamApps whose `process` steps name them.
 #[derive(Default)]
 pub struct Worker {
     processors: Processors,

@@ -173,8 +173,21 @@ impl StepDriver {
         plan: &Plan,
         options: StepOptions,
     ) -> Result<Self, DriverError> {
+        Self::of_plan_with(app, plan, &Processors::new(), options)
+    }
+
+    /// As [`StepDriver::of_plan`], of a plan that may name these processors.
+    ///
+    /// # Errors
+    /// The state directory cannot be made; a processor is not among them.
+    pub fn of_plan_with(
+        app: &StreamApp,
+        plan: &Plan,
+        processors: &Processors,
+        options: StepOptions,
+    ) -> Result<Self, DriverError> {
         let (config, state) = settings_of(app);
-        Self::open(&config, plan, &Processors::new(), state, options)
+        Self::open(&config, plan, processors, state, options)
     }
 
     fn open(

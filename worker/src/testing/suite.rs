@@ -21,6 +21,7 @@ use millrace_crds::test_file::{Formats, TestDocument};
 use millrace_crds::{Location, Problem, StreamApp, read_test_file};
 
 use super::DriverError;
+use crate::api::Processors;
 use crate::config::WorkerConfig;
 
 pub use compare::{Difference, Line};
@@ -32,6 +33,7 @@ pub struct TestSuite {
     app: StreamApp,
     plan: Plan,
     formats: Formats,
+    processors: Processors,
 }
 
 /// What came of a case.
@@ -102,7 +104,15 @@ impl TestSuite {
             app,
             plan,
             formats,
+            processors: Processors::new(),
         })
+    }
+
+    /// Lets the StreamApp name these processors; none before.
+    #[must_use]
+    pub fn with_processors(mut self, processors: Processors) -> Self {
+        self.processors = processors;
+        self
     }
 
     /// Runs all cases, in order.

@@ -22,7 +22,7 @@ pub(super) fn run(suite: &TestSuite, case: usize) -> Result<CaseResult, DriverEr
     };
     let mut running = Running {
         suite,
-        driver: StepDriver::of_plan(&suite.app, &suite.plan, options)?,
+        driver: StepDriver::of_plan_with(&suite.app, &suite.plan, &suite.processors, options)?,
         now_ms: file.start,
         written: HashMap::new(),
     };
