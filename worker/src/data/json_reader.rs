@@ -26,7 +26,8 @@ impl<'de> Reader<'de> {
         entries: &'de [(&'de str, Value<'de>)],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut map = MapDeserializer::new(entries.iter().map(|(name, v)| (*name, Reader(*v))));
+        let mut map =
+            MapDeserializer::new(entries.iter().map(|(name, v)| (Name(name), Reader(*v))));
         let read = visitor.visit_map(&mut map)?;
         map.end()?;
         Ok(read)
@@ -123,7 +124,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
                 BorrowedStrDeserializer::new(text).deserialize_enum(name, variants, visitor)
             }
             Value::Map(entries @ [_]) => {
-                let map = entries.iter().map(|(name, v)| (*name, Reader(*v)));
+                let map = entries.iter().map(|(name, v)| (Name(name), Reader(*v)));
                 visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(map)))
             }
             other => Err(Error::invalid_type(
@@ -136,5 +137,77 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 char str string bytes byte_buf unit unit_struct
         seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The name of an entry. JSON's names are texts, so a key of another type is read out of one.
+#[derive(Clone, Copy)]
+struct Name<'de>(&'de str);
+
+impl<'de> IntoDeserializer<'de, Error> for Name<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// Methods that parse the text into one type.
+macro_rules! parsed {
+    ($($method:ident $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0.parse() {
+                Ok(parsed) => visitor.$visit(parsed),
+                Err(_) => visitor.visit_borrowed_str(self.0),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Name<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(self.0)
+    }
+
+    parsed! {
+        deserialize_bool visit_bool,
+        deserialize_i8 visit_i8,
+        deserialize_i16 visit_i16,
+        deserialize_i32 visit_i32,
+        deserialize_i64 visit_i64,
+        deserialize_i128 visit_i128,
+        deserialize_u8 visit_u8,
+        deserialize_u16 visit_u16,
+        deserialize_u32 visit_u32,
+        deserialize_u64 visit_u64,
+        deserialize_u128 visit_u128,
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        BorrowedStrDeserializer::new(self.0).deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
     }
 }
