@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use millrace_kafka::{Headers, OutRecord, ProducerOptions, partitioner};
 use millrace_tests::cluster::Space;
 
-use crate::support::processed_to_the_end;
+use crate::support::{now_ms, processed_to_the_end};
 
 const APP: &str = "wide";
 const PARTITIONS: i32 = 2;
@@ -87,7 +87,7 @@ fn feed(space: &Space) -> Result<u64> {
             sink.send(&OutRecord {
                 topic,
                 partition: partitioner::partition(key.as_bytes(), PARTITIONS),
-                timestamp: 1_700_000_000_000 + number as i64,
+                timestamp: now_ms(),
                 key: Some(key.as_bytes()),
                 value: Some(value.as_bytes()),
                 headers: Headers::EMPTY,

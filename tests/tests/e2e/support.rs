@@ -1,6 +1,6 @@
 //! What several scenarios do.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use millrace_kafka::{Cluster, Headers, OutRecord, ProducerOptions, partitioner};
@@ -47,7 +47,7 @@ pub(crate) fn write(
         sink.send(&OutRecord {
             topic,
             partition: partitioner::partition(key.as_bytes(), partitions),
-            timestamp: 1_700_000_000_000 + number as i64,
+            timestamp: now_ms(),
             key: Some(key.as_bytes()),
             value: Some(br#"{"n": 1}"#),
             headers: Headers::EMPTY,
@@ -55,6 +55,13 @@ pub(crate) fn write(
     }
     sink.flush()?;
     Ok(())
+}
+
+/// The time of day, ms since the epoch: what records are stamped with. Of an earlier day, they would
+/// be past the topics' retention.
+pub(crate) fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as i64)
 }
 
 /// Waits until the application's output counts `each` records for each of `keys` keys, and not one
