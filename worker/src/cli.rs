@@ -4,6 +4,7 @@ mod check;
 mod dev;
 mod input;
 mod kafka_files;
+mod out;
 mod run;
 mod schema;
 mod service;

@@ -21,7 +21,7 @@ use crate::amount::Amount;
 use crate::loan::{LoanResult, LoanStatus, REQUESTS_TOPIC, RESULTS_TOPIC};
 use crate::log::{DevClient, Tail};
 use crate::stop::Stop;
-use crate::terminal::Paint;
+use crate::terminal::{Paint, say};
 use crate::transactions;
 use child::Program;
 use verdicts::{Verdict, table};
@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     demo.programs.drain(..).rev().for_each(drop);
     match result {
         Ok(End::Finished) => {}
-        Ok(End::Stopped) => println!("\nstopped"),
+        Ok(End::Stopped) => say("\nstopped"),
         Err(error) => bail!(
             "{error:#}\nthe programs' logs are in {}",
             demo.logs.display()
@@ -156,7 +156,7 @@ impl<'a> Demo<'a> {
         let Some(verdicts) = self.ask_for_loans(&mut results)? else {
             return Ok(End::Stopped);
         };
-        println!("\n{}\n", table(&verdicts, self.paint));
+        say(format_args!("\n{}\n", table(&verdicts, self.paint)));
         for (verdict, (account, amount, expected)) in verdicts.iter().zip(LOANS) {
             let found = verdict.result.status;
             ensure!(
@@ -293,7 +293,7 @@ impl<'a> Demo<'a> {
         });
         if all.is_err() && !verdicts.is_empty() {
             let arrived: Vec<Verdict> = verdicts.values().cloned().collect();
-            println!("\n{}\n", table(&arrived, self.paint));
+            say(format_args!("\n{}\n", table(&arrived, self.paint)));
         }
         Ok(all?.map(|()| verdicts.into_values().collect()))
     }
@@ -357,7 +357,7 @@ impl<'a> Demo<'a> {
                 .collect();
             if !verdicts.is_empty() {
                 evaluated += verdicts.len();
-                println!("{}", table(&verdicts, self.paint));
+                say(format_args!("{}", table(&verdicts, self.paint)));
             }
             updates += balances.poll(Duration::ZERO)?.len();
             if reported.elapsed() >= PROGRESS_INTERVAL {
@@ -373,7 +373,7 @@ impl<'a> Demo<'a> {
     fn print_hints(&self) {
         let (http, api) = (self.options.http, self.options.api);
         let (app, store) = EVALUATION;
-        println!(
+        say(format_args!(
             "\n{}\n\
              \x20 curl -d '{{\"account\":\"001-00102\",\"amount\":250}}' http://{api}/loans\n\
              \x20 curl 'http://{http}/stores/{store}/001-00101?app={app}'\n\
@@ -381,12 +381,12 @@ impl<'a> Demo<'a> {
              \x20 curl http://{http}/topics\n\
              \x20 curl http://{http}/status\n",
             self.paint.bold("Everything is up until Ctrl-C. Try:")
-        );
+        ));
     }
 
     /// A progress line with the time since the start.
     fn say(&self, text: &str) {
         let seconds = format!("{:6.1} s", self.started.elapsed().as_secs_f64());
-        println!("{}  {text}", self.paint.dim(&seconds));
+        say(format_args!("{}  {text}", self.paint.dim(&seconds)));
     }
 }

@@ -1,6 +1,13 @@
 //! Colours for people, plain text for files and pipes.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+/// Prints a line. Unlike `println!` it goes on when nobody reads any more (`transaction-producer | head`):
+/// a program that has work to do must not end for a line of progress.
+pub fn say(line: impl Display) {
+    let _nobody_reads = writeln!(std::io::stdout().lock(), "{line}");
+}
 
 /// ANSI colours, used only where standard output is a terminal and `NO_COLOR` is not set.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,11 @@
 //! The commands that need no cluster.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use millrace_tests::worker::run_to_end;
+use millrace_tests::worker::{binary, run_to_end};
+use rustix::process::{Pid, Signal, kill_process};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/loan-evaluation");
 const BROKEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/tests/broken");
@@ -67,4 +70,38 @@ fn test_exits_with_0_when_all_cases_passed_and_with_2_when_a_file_is_wrong() {
         printed.contains("could not read none.test.yaml"),
         "{printed}"
     );
+}
+
+/// The writing end of a pipe whose reader is gone, as that of `millrace-worker … | head -0`.
+fn nobody_reads() -> Stdio {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    Stdio::from(writer)
+}
+
+#[test]
+fn describe_ends_well_when_its_reader_is_gone() {
+    let output = Command::new(binary().unwrap())
+        .args(["describe", EXAMPLES])
+        .stdout(nobody_reads())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn dev_runs_on_when_its_reader_is_gone() {
+    let mut dev = Command::new(binary().unwrap())
+        .args(["dev", EXAMPLES, "--http", "127.0.0.1:0"])
+        .stdout(nobody_reads())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Where topics are is said before; a task runs after.
+    let mut log = BufReader::new(dev.stderr.take().unwrap()).lines();
+    let runs = log.any(|line| line.unwrap().contains("task running"));
+    kill_process(Pid::from_child(&dev), Signal::TERM).unwrap();
+    let rest: Vec<String> = log.map(Result::unwrap).collect();
+    let status = dev.wait().unwrap();
+    assert!(runs && status.success(), "{status}\n{}", rest.join("\n"));
 }

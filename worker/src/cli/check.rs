@@ -7,6 +7,7 @@ use millrace_crds::plan;
 use millrace_worker::api::Processors;
 
 use super::input::{self, Overrides, Planned};
+use super::out;
 
 /// Arguments of `check`.
 #[derive(Args)]
@@ -46,7 +47,7 @@ pub(super) fn check(args: &CheckArgs, processors: &Processors) -> Result<(), Str
             Ok(apps) => {
                 for app in &apps {
                     match app.check_processors(processors) {
-                        Ok(()) => print_good(&file, app),
+                        Ok(()) => print_good(&file, app)?,
                         Err(problems) => failed.push(problems),
                     }
                 }
@@ -61,27 +62,25 @@ pub(super) fn check(args: &CheckArgs, processors: &Processors) -> Result<(), Str
     }
 }
 
-#[allow(clippy::print_stdout)]
-fn print_good(file: &std::path::Path, app: &Planned) {
+fn print_good(file: &std::path::Path, app: &Planned) -> Result<(), String> {
     let plan = &app.plan;
-    println!(
+    out::line(format_args!(
         "{}: {} is valid: {} subtopologies, {} stores, plan {}",
         file.display(),
         plan.application_id,
         plan.subtopologies.len(),
         plan.stores.len(),
         plan.hash
-    );
+    ))
 }
 
 /// Prints each StreamApp's description.
-#[allow(clippy::print_stdout)]
 pub(super) fn describe(args: &DescribeArgs) -> Result<(), String> {
     for file in input::files(&args.paths)? {
         for app in input::load(&file, &Overrides::default())? {
             match args.format {
-                Format::Text => println!("{}", plan::describe(&app.plan)),
-                Format::Mermaid => println!("{}", plan::mermaid(&app.plan)),
+                Format::Text => out::line(plan::describe(&app.plan))?,
+                Format::Mermaid => out::line(plan::mermaid(&app.plan))?,
             }
         }
     }

@@ -17,7 +17,7 @@ use millrace_worker::state::StateMemory;
 use millrace_worker::topics::{InternalTopics, external_topics};
 
 use super::input::{self, Overrides, Planned};
-use super::service;
+use super::{out, service};
 
 /// Arguments of `dev`.
 #[derive(Args)]
@@ -122,12 +122,18 @@ pub(super) fn dev(args: &DevArgs, processors: &Processors) -> Result<(), String>
     })
 }
 
-#[allow(clippy::print_stdout)]
 fn announce(names: &[String], address: SocketAddr) {
-    println!("running {} on the embedded log", names.join(", "));
-    println!("  topics   http://{address}/topics");
-    println!("  status   http://{address}/status");
-    println!("  stores   http://{address}/stores/STORE/KEY");
+    let text = format!(
+        "running {} on the embedded log\n  \
+           topics   http://{address}/topics\n  \
+           status   http://{address}/status\n  \
+           stores   http://{address}/stores/STORE/KEY",
+        names.join(", ")
+    );
+    if let Err(error) = out::line(text) {
+        // The applications run all the same.
+        tracing::warn!("{error}");
+    }
 }
 
 fn refuse_same_id(apps: &[Planned]) -> Result<(), String> {

@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::out;
+
 /// Arguments of `schema`.
 #[derive(Args)]
 pub(super) struct SchemaArgs {
@@ -20,7 +22,6 @@ enum Of {
 }
 
 /// Prints the JSON Schema.
-#[allow(clippy::print_stdout)]
 pub(super) fn schema(args: &SchemaArgs) -> Result<(), String> {
     let schema = match args.of {
         Of::StreamApp => millrace_crds::schema(),
@@ -28,6 +29,5 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<(), String> {
     };
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|error| format!("write the schema as JSON: {error}"))?;
-    println!("{text}");
-    Ok(())
+    out::line(text)
 }

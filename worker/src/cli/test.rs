@@ -8,6 +8,7 @@ use millrace_worker::api::Processors;
 use millrace_worker::testing::TestSuite;
 
 use super::input::{self, TEST_FILE_END};
+use super::out;
 
 /// Exit code of a file that is wrong.
 const WRONG: u8 = 2;
@@ -48,22 +49,32 @@ struct Counts {
 }
 
 /// Runs the cases of all files; the exit code.
-#[allow(clippy::print_stdout, clippy::print_stderr)]
 pub(super) fn test(args: &TestArgs, processors: &Processors) -> u8 {
-    let files = match input::files_ending(&args.paths, TEST_FILE_END) {
-        Ok(files) => files,
+    match test_files(args, processors) {
+        Ok(Counts { wrong: 1.., .. }) => WRONG,
+        Ok(Counts { failed: 1.., .. }) => super::FAILED,
+        Ok(_) => 0,
         Err(message) => {
-            eprintln!("{message}");
-            return WRONG;
+            complain(&message);
+            WRONG
         }
-    };
+    }
+}
+
+#[allow(clippy::print_stderr)]
+fn complain(message: &str) {
+    eprintln!("{message}");
+}
+
+fn test_files(args: &TestArgs, processors: &Processors) -> Result<Counts, String> {
+    let files = input::files_ending(&args.paths, TEST_FILE_END)?;
     let colours = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut counts = Counts::default();
     for file in &files {
-        println!("{}", file.display());
+        out::line(file.display())?;
         if let Err(message) = run(file, processors, colours, &mut counts) {
             counts.wrong += 1;
-            eprintln!("{message}");
+            complain(&message);
         }
     }
     let plural = |count: usize| if count == 1 { "" } else { "s" };
@@ -78,15 +89,10 @@ pub(super) fn test(args: &TestArgs, processors: &Processors) -> u8 {
             summary.push_str(&format!(", {count} {what}"));
         }
     }
-    println!("{summary}");
-    match counts {
-        Counts { wrong: 1.., .. } => WRONG,
-        Counts { failed: 1.., .. } => super::FAILED,
-        _ => 0,
-    }
+    out::line(summary)?;
+    Ok(counts)
 }
 
-#[allow(clippy::print_stdout)]
 fn run(
     file: &Path,
     processors: &Processors,
@@ -95,7 +101,7 @@ fn run(
 ) -> Result<(), String> {
     let suite = TestSuite::open(file)?.with_processors(processors.clone());
     for result in suite.run().map_err(|error| error.to_string())? {
-        print!("{}", result.report(colours));
+        out::all(result.report(colours))?;
         if result.passed() {
             counts.passed += 1;
         } else {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use loan_evaluation::log::{Log, LogOptions, Outcome, Record};
 use loan_evaluation::stop::Stop;
-use loan_evaluation::terminal::Paint;
+use loan_evaluation::terminal::{Paint, say};
 use loan_evaluation::transactions::{TOPIC, Transaction, Transactions};
 
 /// Pause between two batches.
@@ -58,10 +58,10 @@ fn main() -> anyhow::Result<()> {
     let seed = options.seed.unwrap_or_else(rand::random);
     let mut stop = Stop::on_signals().context("could not handle signals")?;
     let log = options.log.open("transaction-producer")?;
-    println!(
+    say(format_args!(
         "writing {} transactions a second over {} accounts to topic {TOPIC} (seed {seed})",
         options.rate, options.accounts
-    );
+    ));
     let progress = Progress::default();
     let transactions = Transactions::new(options.accounts, seed);
     let mut producer = Producer {
@@ -80,7 +80,10 @@ fn main() -> anyhow::Result<()> {
         drop(finish);
         ran
     })?;
-    println!("stopped after {} transactions", progress.done());
+    say(format_args!(
+        "stopped after {} transactions",
+        progress.done()
+    ));
     Ok(())
 }
 
@@ -106,10 +109,10 @@ impl Progress {
         while finished.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let done = self.done();
             if done == before {
-                println!(
+                say(format_args!(
                     "{} the log has confirmed nothing for a while",
                     paint.yellow("waiting:")
-                );
+                ));
                 continue;
             }
             before = done;
@@ -123,11 +126,11 @@ impl Progress {
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
             let last = last.map(|last| format!("{} {:+}", last.account, last.amount.0));
-            println!(
+            say(format_args!(
                 "{} transactions{unknown}, last: {}",
                 paint.bold(&done.to_string()),
                 paint.dim(&last.unwrap_or_default()),
-            );
+            ));
         }
     }
 }
@@ -182,11 +185,16 @@ impl Producer<'_> {
                         .unknown
                         .fetch_add(length as u64, Ordering::AcqRel);
                     let unknown = self.paint.yellow("unknown:");
-                    println!("{unknown} {error}; {length} transactions may be written or not");
+                    say(format_args!(
+                        "{unknown} {error}; {length} transactions may be written or not"
+                    ));
                     break;
                 }
                 Err(error) => {
-                    println!("{} {error}; trying again", self.paint.yellow("waiting:"));
+                    say(format_args!(
+                        "{} {error}; trying again",
+                        self.paint.yellow("waiting:")
+                    ));
                     if stop.wait(RETRY_PAUSE) {
                         return Ok(());
                     }
