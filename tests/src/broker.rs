@@ -217,14 +217,35 @@ impl Broker {
         Ok(())
     }
 
-    /// Starts a killed or stopped broker again, on the same port and data, and waits until it
-    /// answers.
+    /// Starts a killed or stopped broker again, on the same port and data, and waits until it is in
+    /// service. It answers before that, when its partitions have no leaders yet: a transaction that is
+    /// ended then may lose its markers (`docs/decisions/006-dropped-markers.md`).
     pub fn restart(&self) -> Result<()> {
         if self.lock().is_some() {
             bail!("the broker is running; kill or stop it first");
         }
+        let before = self.times_in_service();
         self.spawn()?;
-        self.wait_until_it_answers()
+        self.wait_until_it_answers()?;
+        let deadline = Instant::now() + START_LIMIT;
+        while self.times_in_service() == before {
+            if Instant::now() >= deadline {
+                bail!(
+                    "the broker is not in service after {START_LIMIT:?}\n{}",
+                    self.log_tail()
+                );
+            }
+            std::thread::sleep(LOOK_PAUSE);
+        }
+        Ok(())
+    }
+
+    /// How often it has come into service: the controller has unfenced it.
+    fn times_in_service(&self) -> usize {
+        let log = std::fs::read(self.directory.join("broker.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log)
+            .matches("Transition from STARTING to STARTED")
+            .count()
     }
 
     /// Freezes the process (SIGSTOP): connections stay open and nothing answers.
@@ -393,6 +414,8 @@ fn java(flags: &[&str], class: &str) -> Result<Command> {
             "-Dorg.slf4j.simpleLogger.log.",
             "kafka.coordinator.transaction.TransactionMarkerChannelManager=info"
         ))
+        // Says when the broker is in service.
+        .arg("-Dorg.slf4j.simpleLogger.log.kafka.server.BrokerServer=info")
         .arg("-cp")
         .arg(format!("{}/*", jars()?.display()))
         .arg(class);

@@ -29,6 +29,8 @@ spec:
       counts: {from: input, steps: [groupByKey: {}, count: {name: counts}], to: {topic: ID-out, value: json}}
 ";
 
+/// For so long a worker looks for a broker that is away.
+const ABSENCE: Duration = Duration::from_secs(1);
 /// After a restart of the broker a worker is at work again within this time.
 const BACK_LIMIT: Duration = Duration::from_secs(60);
 
@@ -83,15 +85,18 @@ fn feed(servers: &str, topic: &str, stop: &AtomicBool) -> usize {
 
 /// Takes the broker away while the worker has a transaction open, and brings it back.
 ///
-/// The worker stands still until the broker has written the end of every transaction that is decided:
-/// a broker that dies in between may forget it for good (see `settling`), and then no client can make
-/// the result exact.
+/// The worker stands still until the broker has written the end of every transaction that is decided,
+/// and while the broker comes back: it may forget such an end for good (see `settling`), and then no
+/// client can make the result exact.
 fn absence(scene: &Scene, broker: &Broker, worker: &WorkerProcess, end: fn(&Broker)) {
     worker.signal(Signal::STOP).unwrap();
     wait_until_settled(&scene.cluster, LIMIT).unwrap();
     end(broker);
     worker.signal(Signal::CONT).unwrap();
+    std::thread::sleep(ABSENCE);
+    worker.signal(Signal::STOP).unwrap();
     broker.restart().unwrap();
+    worker.signal(Signal::CONT).unwrap();
 }
 
 #[test]
