@@ -75,12 +75,14 @@ impl KafkaAdmin {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        self.client
+        let described = self
+            .client
             .get()
             .describe_topics(names, self.timeout())
-            .map_err(|error| self.site.error("describe topics", &error))?
-            .into_iter()
-            .zip(names)
+            .map_err(|error| self.site.error("describe topics", &error))?;
+        self.site.answered();
+        let described = described.into_iter().zip(names);
+        described
             .map(|(described, name)| match described {
                 Ok(described) => Ok(Some(described)),
                 Err(error) if is_unknown_topic(&error) => Ok(None),
@@ -198,6 +200,7 @@ impl Admin for KafkaAdmin {
             .get()
             .topic_names(self.timeout())
             .map_err(|error| self.site.error("list topics", &error))?;
+        self.site.answered();
         names.sort();
         Ok(names)
     }

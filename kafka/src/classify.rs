@@ -5,22 +5,45 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::{Identity, is_refusal};
 use crate::native::{Code, NativeError, PartitionResult};
 
 /// Pause between two tries of a call.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Where the cluster is, to be named in errors.
+/// Where the cluster is, to be named in errors, and whether it knows us.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     /// The bootstrap servers, as configured.
     pub(crate) servers: Arc<str>,
+    identity: Arc<Identity>,
 }
 
 impl Site {
+    pub(crate) fn new(servers: &str) -> Self {
+        Self {
+            servers: servers.into(),
+            identity: Arc::default(),
+        }
+    }
+
+    /// The cluster has answered a request.
+    pub(crate) fn answered(&self) {
+        self.identity.accept();
+    }
+
+    /// The kind of a code that came outside a transaction. A cluster that refuses an identity that it
+    /// took before is as good as away, for a while.
+    pub(crate) fn kind(&self, code: Code) -> ErrorKind {
+        if is_refusal(code) && self.identity.may_pass(Instant::now()) {
+            return ErrorKind::Unavailable;
+        }
+        kind_of(code)
+    }
+
     /// An error of a call outside a transaction.
     pub(crate) fn error(&self, operation: impl Into<String>, error: &NativeError) -> Error {
-        self.error_of_kind(kind_of(error.code), operation, error)
+        self.error_of_kind(self.kind(error.code), operation, error)
     }
 
     /// An error whose kind the caller knows better.
@@ -32,6 +55,12 @@ impl Site {
     ) -> Error {
         let message = if is_unreachable(error.code) {
             format!("could not reach Kafka at {}: {error}", self.servers)
+        } else if is_refusal(error.code) && kind == ErrorKind::Unavailable {
+            format!(
+                "Kafka at {} refuses the identity that it took before: {error}; it is tried again, also \
+                 with new TLS or SASL files",
+                self.servers
+            )
         } else {
             error.message.clone()
         };
@@ -51,7 +80,10 @@ impl Site {
             let left = deadline.saturating_duration_since(Instant::now());
             let (error, partition) = match call(left) {
                 Ok(results) => match results.iter().find_map(|r| Some((r.error.clone()?, r))) {
-                    None => return Ok(results),
+                    None => {
+                        self.answered();
+                        return Ok(results);
+                    }
                     Some((error, result)) => (error, Some(result.partition.clone())),
                 },
                 Err(error) => (error, None),
@@ -69,7 +101,7 @@ impl Site {
     }
 }
 
-/// The kind of a code that came outside a transaction.
+/// The kind of a code that came outside a transaction, from a cluster that has never answered.
 pub(crate) fn kind_of(code: Code) -> ErrorKind {
     use Code::*;
     match code {
@@ -288,9 +320,7 @@ mod tests {
 
     #[test]
     fn errors_of_an_absent_broker_name_the_servers() {
-        let site = Site {
-            servers: "kafka:9092".into(),
-        };
+        let site = Site::new("kafka:9092");
         let error = site.error("list topics", &error(Code::RD_KAFKA_RESP_ERR__TRANSPORT));
         assert_eq!(
             error.to_string(),

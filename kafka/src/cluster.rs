@@ -36,9 +36,7 @@ impl KafkaCluster {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), naming the property at fault.
     pub fn new(config: KafkaConfig) -> Result<Self> {
         config.check()?;
-        let site = Site {
-            servers: config.bootstrap_servers.as_str().into(),
-        };
+        let site = Site::new(&config.bootstrap_servers);
         // Files that are not there yet count as changed when they are.
         let files = Mutex::new(config.files.fingerprint().ok());
         Ok(Self {

@@ -86,7 +86,7 @@ impl KafkaConsumer {
                 continue;
             };
             let error = event.error(code);
-            let kind = crate::classify::kind_of(code);
+            let kind = self.site.kind(code);
             let fatal = self.member.client().fatal_error();
             match (fatal, kind) {
                 (Some(fatal), _) => failure = Some(self.member_error(&fatal)),

@@ -19,6 +19,7 @@ mod config;
 pub mod error;
 mod files;
 mod group;
+mod identity;
 mod leave;
 pub mod log;
 mod native;

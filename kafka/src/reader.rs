@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::classify::{Site, kind_of};
+use crate::classify::Site;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{PartitionAssignment, RecordSource, SourceEvent, StartOffset};
 use crate::native::{
@@ -197,7 +197,7 @@ impl Reader {
         for error in errors {
             let fatal = self.consumer.client().fatal_error();
             // Lost connections come back by themselves; a group that we never join may refuse us.
-            match (fatal, kind_of(error.code)) {
+            match (fatal, self.site.kind(error.code)) {
                 (Some(fatal), _) => {
                     failure = Some(self.site.error_of_kind(ErrorKind::Fatal, "fetch", &fatal));
                 }
@@ -392,7 +392,7 @@ fn partition_error(
     error: &NativeError,
     offset: i64,
 ) -> Option<Error> {
-    match kind_of(error.code) {
+    match site.kind(error.code) {
         ErrorKind::Unavailable => {
             tracing::warn!(partition = %partition.name, %error, "fetching fails, and is tried again");
             None

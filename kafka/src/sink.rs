@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::classify::{Site, Step, delivery_kind, kind_of, transaction_kind};
+use crate::classify::{Site, Step, delivery_kind, transaction_kind};
 use crate::config::KafkaConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::member_metadata;
@@ -105,7 +105,7 @@ impl KafkaProducer {
             (Some(fatal), _) => transaction_kind(Step::Other, fatal),
             // Outside a transaction, or in one that must be aborted.
             (None, Code::RD_KAFKA_RESP_ERR__STATE) if self.transactional => ErrorKind::Abort,
-            (None, code) => kind_of(code),
+            (None, code) => self.site.kind(code),
         };
         self.site
             .error_of_kind(kind, "send a record", fatal.as_ref().unwrap_or(error))

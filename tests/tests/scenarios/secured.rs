@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use millrace_tests::broker::{Broker, BrokerOptions, free_port};
-use millrace_tests::worker::LIMIT;
+use millrace_tests::worker::{LIMIT, WorkerProcess};
 
-use super::feed::Feed;
+use super::feed::{Feed, by_input};
 use super::rebalance::{COUNTS, ids};
 use super::support::Scene;
 use super::threads::{Runtime, assert_counted, shared_out, with_topics};
@@ -114,9 +114,7 @@ fn renewed_credentials_are_taken_without_a_restart_and_wrong_ones_are_not() {
         .unwrap();
     // Each thread says so when it has closed and when it is back.
     worker
-        .wait_until("both threads back", LIMIT, |worker| {
-            Ok((worker.log().matches("stream thread starts").count() == 4).then_some(()))
-        })
+        .wait_until("both threads back", LIMIT, |worker| Ok(starts(worker, 4)))
         .unwrap();
     assert_eq!(
         shared_out(&mut worker, 2),
@@ -146,6 +144,71 @@ fn renewed_credentials_are_taken_without_a_restart_and_wrong_ones_are_not() {
     assert_counted(&scene, &fed, &BTreeSet::new());
     for secret in ["wonderland", "not-hers", "builder"] {
         assert!(!worker.log().contains(secret), "a password is in the log");
+    }
+    let status = worker.terminate().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", worker.log_tail());
+}
+
+/// That so many stream threads have started by now.
+fn starts(worker: &WorkerProcess, count: usize) -> Option<()> {
+    (worker.log().matches("stream thread starts").count() == count).then_some(())
+}
+
+#[test]
+fn a_broker_with_a_new_certificate_is_waited_for_until_its_authority_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, pem) = certificate(folder.path());
+    let port = free_port().unwrap();
+    let users = [("alice", "wonderland")];
+    let options = BrokerOptions::new().secure_listener(port, &pem, &users);
+    let broker = Broker::start_with(&options).unwrap();
+    let scene = with_topics(Scene::on(&broker, "renewed"));
+    let app = scene.app("counts", COUNTS);
+    let secret = Secret::new(folder.path().join("sasl"), "alice", "wonderland");
+    // What a mounted Secret with the authority would be.
+    let trusted = folder.path().join("trusted.pem");
+    std::fs::copy(&ca, &trusted).unwrap();
+    let mut worker = scene
+        .worker(&app, 0)
+        .bootstrap(format!("localhost:{port}"))
+        .env("KAFKA_CA_FILE", trusted.display().to_string())
+        .env("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+        .env("KAFKA_SASL_USERNAME_FILE", secret.path("username"))
+        .env("KAFKA_SASL_PASSWORD_FILE", secret.path("password"))
+        .start()
+        .unwrap();
+    shared_out(&mut worker, 1);
+    let feed = Feed::start(&scene);
+    std::thread::sleep(Duration::from_secs(1));
+    let fed = feed.stop();
+    worker.wait_caught_up(LIMIT).unwrap();
+
+    certificate(folder.path());
+    broker.stop().unwrap();
+    broker.restart().unwrap();
+    worker
+        .wait_for_log("certificate verify failed", LIMIT)
+        .unwrap();
+    // As long as the kubelet may take, it must not give up; some of librdkafka's tries are enough here.
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(worker.is_running(), "{}", worker.log_tail());
+    std::fs::copy(&ca, &trusted).unwrap();
+    worker
+        .wait_until("a thread with the new authority", 2 * LIMIT, |worker| {
+            Ok(starts(worker, 2))
+        })
+        .unwrap();
+    let feed = Feed::start(&scene);
+    std::thread::sleep(Duration::from_secs(1));
+    let all = fed.count + feed.stop().count;
+    worker.wait_caught_up(2 * LIMIT).unwrap();
+    for (partition, outputs) in by_input(&scene.read_at_least("out-a", 3 * all)) {
+        let counts: Vec<usize> = outputs.iter().map(|r| r.value().parse().unwrap()).collect();
+        assert_eq!(
+            counts,
+            (1..=all).collect::<Vec<_>>(),
+            "partition {partition}"
+        );
     }
     let status = worker.terminate().unwrap();
     assert_eq!(status.code(), Some(0), "{}", worker.log_tail());
