@@ -210,7 +210,7 @@ case $command in
     down
     ;;
   kill-container) kill -9 "$(container_pid "$@")" ;;
-  peak-memory) sed -n 's/^VmHWM: *\([0-9]*\) kB$/\1/p' "/proc/$(container_pid "$@")/status" ;;
+  peak-memory) sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB$/\1/p' "/proc/$(container_pid "$@")/status" ;;
   image-size) image_size "$@" ;;
   kubeconfig) echo "$KUBECONFIG" ;;
   start | stop)

@@ -60,6 +60,8 @@ const SHARED: &[(&str, Body)] = scenarios![
     lifecycle::a_rollout_to_a_bad_image_heals_when_the_spec_is_mended,
     lifecycle::a_suspended_application_has_no_pods_and_goes_on_where_it_stopped,
     lifecycle::a_deleted_application_leaves_what_its_policy_says,
+    lifecycle::a_bigger_volume_grows_under_pods_that_stay,
+    lifecycle::a_second_application_with_the_same_id_is_refused,
     wrong::wrong_resources_get_clear_answers_and_stop_no_other,
 ];
 

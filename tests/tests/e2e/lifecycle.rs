@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use millrace_tests::cluster::{Space, space, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{counted, write};
 
@@ -189,5 +189,71 @@ pub(crate) fn a_deleted_application_leaves_what_its_policy_says() -> Result<()> 
             Ok((claims.is_empty() == gone).then_some(()))
         })?;
     }
+    space.check_operator_log()
+}
+
+pub(crate) fn a_bigger_volume_grows_under_pods_that_stay() -> Result<()> {
+    let space = Space::new("e2e-volume")?;
+    space.create_topics(&["in", "counts"], 2)?;
+    space
+        .kubectl()
+        .apply(&space.counts("counts", "  state: {size: 1Gi}"))?;
+    space.wait_ready("counts")?;
+    let before = space.pod("counts", 0)?;
+    let set = uid(&space, "statefulset/counts")?;
+
+    let bigger = json!({"spec": {"state": {"size": "2Gi"}}});
+    space.kubectl().patch("streamapp/counts", &bigger)?;
+    wait_until("the claim asks for more", space::READY_LIMIT, || {
+        let claims = space.kubectl().list("pvc", "")?;
+        let asked = |claim: &Value| claim["spec"]["resources"]["requests"]["storage"] == "2Gi";
+        Ok((claims.len() == 1 && claims.iter().all(asked)).then_some(()))
+    })?;
+    wait_until("the set is written anew", space::READY_LIMIT, || {
+        let Some(now) = space.kubectl().get("statefulset/counts")? else {
+            return Ok(None);
+        };
+        let template = &now["spec"]["volumeClaimTemplates"][0]["spec"];
+        let asks = template["resources"]["requests"]["storage"] == "2Gi";
+        Ok((asks && now["metadata"]["uid"] != set).then_some(()))
+    })?;
+    space.wait_ready("counts")?;
+    ensure!(space.pod("counts", 0)? == before, "the pod was touched");
+    write(space.kafka()?.as_ref(), &space.own("in"), 2, 10, 100)?;
+    counted(&space, 10, 10)?;
+    space.check_operator_log()
+}
+
+fn uid(space: &Space, object: &str) -> Result<Value> {
+    Ok(space.kubectl().expect(object)?["metadata"]["uid"].clone())
+}
+
+pub(crate) fn a_second_application_with_the_same_id_is_refused() -> Result<()> {
+    let space = Space::new("e2e-twice")?;
+    space.create_topics(&["in", "counts"], 2)?;
+    space.kubectl().apply(&space.counts("counts", ""))?;
+    space.wait_ready("counts")?;
+    let before = space.pod("counts", 0)?;
+
+    let second = space.counts("counts", "").replacen(
+        "metadata: {name: counts}",
+        "metadata: {name: again}",
+        1,
+    );
+    space.kubectl().apply(&second)?;
+    let app = space.wait_app("again", "refused", space::READY_LIMIT, |app| {
+        app["status"].to_string().contains("DuplicateApplicationId")
+    })?;
+    let said = app["status"].to_string();
+    ensure!(said.contains("counts"), "the first is not named: {said}");
+    let pods = space.pods("again")?;
+    ensure!(pods.is_empty(), "it runs all the same: {pods:?}");
+    ensure!(space.pod("counts", 0)? == before, "the first was touched");
+
+    // The first is gone: the second takes its place, with its topics and offsets.
+    space.kubectl().delete("streamapp/counts", DELETE_LIMIT)?;
+    space.wait_ready("again")?;
+    write(space.kafka()?.as_ref(), &space.own("in"), 2, 10, 100)?;
+    counted(&space, 10, 10)?;
     space.check_operator_log()
 }

@@ -20,6 +20,11 @@ const SIGABRT: i32 = 6;
 const POINT_LIMIT: Duration = Duration::from_secs(90);
 /// How long the API server is away.
 const AWAY: Duration = Duration::from_secs(60);
+/// How long there is load while there is no operator.
+const WITHOUT_OPERATOR: Duration = Duration::from_secs(10);
+/// Keys of the load, and records of each key in a round.
+const KEYS: u64 = 10;
+const ROUND: u64 = 20;
 
 /// An operator outside the cluster, for one namespace; killed when dropped.
 struct Operator {
@@ -195,8 +200,22 @@ fn settle(space: &Space, folder: &Path, number: usize) -> Result<()> {
 }
 
 fn work_goes_on_without_operator(space: &Space) -> Result<()> {
-    write(space.kafka()?.as_ref(), &space.own("in"), 2, 10, 100)?;
-    counted(space, 10, 10)
+    let each = load(space, WITHOUT_OPERATOR)?;
+    counted(space, KEYS, each)
+}
+
+/// Writes for so long, [`ROUND`] by round; records for each of [`KEYS`] keys.
+fn load(space: &Space, time: Duration) -> Result<u64> {
+    let kafka = space.kafka()?;
+    let began = Instant::now();
+    let mut each = 0;
+    while began.elapsed() < time {
+        write(kafka.as_ref(), &space.own("in"), 2, KEYS, KEYS * ROUND)?;
+        each += ROUND;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    println!("{} records in {:?}", KEYS * each, began.elapsed());
+    Ok(each)
 }
 
 pub(crate) fn workers_go_on_while_the_api_server_is_away() -> Result<()> {
@@ -205,19 +224,16 @@ pub(crate) fn workers_go_on_while_the_api_server_is_away() -> Result<()> {
     space.kubectl().apply(&space.counts(APP, ""))?;
     space.wait_ready(APP)?;
     let before = space.pod(APP, 0)?;
-    let kafka = space.kafka()?;
     space.cluster().stop_part("apiserver")?;
-    let began = Instant::now();
-    let worked = write(kafka.as_ref(), &space.own("in"), 2, 10, 100);
+    let worked = load(&space, AWAY);
     let status = before.status();
-    std::thread::sleep(AWAY.saturating_sub(began.elapsed()));
     space.cluster().start_part("apiserver")?;
-    worked?;
+    let each = worked?;
     status.context("the worker does not answer without the API server")?;
     wait_until("the API server answers", space::READY_LIMIT, || {
         space.kubectl().run(&["get", "--raw", "/readyz"]).map(Some)
     })?;
-    counted(&space, 10, 10)?;
+    counted(&space, KEYS, each)?;
     let after = space.pod(APP, 0)?;
     ensure!(
         after.uid == before.uid && after.restarts == 0,
