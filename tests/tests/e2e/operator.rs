@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use millrace_kafka::Cluster as Kafka;
 use millrace_tests::cluster::{OPERATOR_NAMESPACE, Space, space, wait_until};
 use serde_json::json;
 
@@ -200,17 +201,16 @@ fn settle(space: &Space, folder: &Path, number: usize) -> Result<()> {
 }
 
 fn work_goes_on_without_operator(space: &Space) -> Result<()> {
-    let each = load(space, WITHOUT_OPERATOR)?;
+    let each = load(space.kafka()?.as_ref(), space, WITHOUT_OPERATOR)?;
     counted(space, KEYS, each)
 }
 
 /// Writes for so long, [`ROUND`] by round; records for each of [`KEYS`] keys.
-fn load(space: &Space, time: Duration) -> Result<u64> {
-    let kafka = space.kafka()?;
+fn load(kafka: &dyn Kafka, space: &Space, time: Duration) -> Result<u64> {
     let began = Instant::now();
     let mut each = 0;
     while began.elapsed() < time {
-        write(kafka.as_ref(), &space.own("in"), 2, KEYS, KEYS * ROUND)?;
+        write(kafka, &space.own("in"), 2, KEYS, KEYS * ROUND)?;
         each += ROUND;
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -224,8 +224,10 @@ pub(crate) fn workers_go_on_while_the_api_server_is_away() -> Result<()> {
     space.kubectl().apply(&space.counts(APP, ""))?;
     space.wait_ready(APP)?;
     let before = space.pod(APP, 0)?;
+    // Where Kafka is, the API server tells.
+    let kafka = space.kafka()?;
     space.cluster().stop_part("apiserver")?;
-    let worked = load(&space, AWAY);
+    let worked = load(kafka.as_ref(), &space, AWAY);
     let status = before.status();
     space.cluster().start_part("apiserver")?;
     let each = worked?;
