@@ -65,6 +65,20 @@ impl Processors {
         self
     }
 
+    /// All of these, and the others: of two of one name the other.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        let others = others.by_name.iter();
+        let others = others.map(|(name, supplier)| (name.clone(), supplier.clone()));
+        self.by_name.extend(others);
+        self
+    }
+
+    /// Whether one has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The supplier of a name and kind.
     pub(crate) fn get(&self, name: &str, fixed_key: bool) -> Option<&Supplier> {
         let found = self.by_name.get(name);

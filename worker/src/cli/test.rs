@@ -4,9 +4,9 @@ use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use millrace_worker::api::Processors;
 use millrace_worker::testing::TestSuite;
 
+use super::Image;
 use super::input::{self, TEST_FILE_END};
 
 /// Exit code of a file that is wrong.
@@ -49,7 +49,7 @@ struct Counts {
 
 /// Runs the cases of all files; the exit code.
 #[allow(clippy::print_stdout, clippy::print_stderr)]
-pub(super) fn test(args: &TestArgs, processors: &Processors) -> u8 {
+pub(super) fn test(args: &TestArgs, image: &Image) -> u8 {
     let files = match input::files_ending(&args.paths, TEST_FILE_END) {
         Ok(files) => files,
         Err(message) => {
@@ -61,7 +61,7 @@ pub(super) fn test(args: &TestArgs, processors: &Processors) -> u8 {
     let mut counts = Counts::default();
     for file in &files {
         println!("{}", file.display());
-        if let Err(message) = run(file, processors, colours, &mut counts) {
+        if let Err(message) = run(file, image, colours, &mut counts) {
             counts.wrong += 1;
             eprintln!("{message}");
         }
@@ -87,13 +87,9 @@ pub(super) fn test(args: &TestArgs, processors: &Processors) -> u8 {
 }
 
 #[allow(clippy::print_stdout)]
-fn run(
-    file: &Path,
-    processors: &Processors,
-    colours: bool,
-    counts: &mut Counts,
-) -> Result<(), String> {
-    let suite = TestSuite::open(file)?.with_processors(processors.clone());
+fn run(file: &Path, image: &Image, colours: bool, counts: &mut Counts) -> Result<(), String> {
+    let suite =
+        TestSuite::open_for(file, image.own.as_ref())?.with_processors(image.processors.clone());
     for result in suite.run().map_err(|error| error.to_string())? {
         print!("{}", result.report(colours));
         if result.passed() {

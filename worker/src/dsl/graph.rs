@@ -15,6 +15,7 @@ use millrace_expr::{Function, NativeFunction, Type};
 
 use super::declare::declare;
 use super::options::MaterializedTable;
+use crate::api::Processors;
 
 /// A node by its place.
 pub(super) type NodeId = usize;
@@ -57,6 +58,15 @@ pub(super) struct Node {
     pub(super) refers_to: Vec<NodeId>,
 }
 
+/// What a topology calls by name.
+#[derive(Clone, Debug)]
+pub(super) struct Code {
+    /// Functions of its expressions.
+    pub(super) functions: Functions,
+    /// Processors of its steps.
+    pub(super) processors: Processors,
+}
+
 /// The graph, shared by the builder and everything made of it.
 #[derive(Clone, Default)]
 pub(super) struct Graph(Rc<RefCell<Inner>>);
@@ -66,6 +76,9 @@ struct Inner {
     nodes: Vec<Node>,
     functions: Functions,
     function_count: usize,
+    processors: Processors,
+    /// What two things of one kind were called: kind, name.
+    twice: Vec<(&'static str, String)>,
     /// Whether an operator was given a part of another builder.
     mixed: bool,
 }
@@ -126,17 +139,40 @@ impl Graph {
         name
     }
 
-    /// The topology, the functions that its expressions call, and what is wrong with the composition.
-    pub(super) fn topology(&self) -> (Topology, Functions, Vec<Problem>) {
+    /// Registers a processor by its name.
+    pub(super) fn processors(&self, name: &str, with: impl FnOnce(Processors, &str) -> Processors) {
+        let mut inner = self.0.borrow_mut();
+        if inner.processors.has(name) {
+            inner.twice.push(("processor", name.to_owned()));
+        }
+        inner.processors = with(std::mem::take(&mut inner.processors), name);
+    }
+
+    /// Notes that a name was given twice.
+    pub(super) fn twice(&self, kind: &'static str, name: &str) {
+        self.0.borrow_mut().twice.push((kind, name.to_owned()));
+    }
+
+    /// The topology, its code, and what is wrong with the composition.
+    pub(super) fn topology(&self) -> (Topology, Code, Vec<Problem>) {
         let inner = self.0.borrow();
-        let (topology, mut problems) = declare(&inner.nodes);
+        let (mut topology, mut problems) = declare(&inner.nodes);
+        topology.functions = inner.functions.declarations();
         if inner.mixed {
             problems.push(problem(
                 "parts of two builders were joined or merged".to_owned(),
                 "build a topology with one `StreamsBuilder`",
             ));
         }
-        (topology, inner.functions.clone(), problems)
+        problems.extend(inner.twice.iter().map(|(kind, name)| {
+            let message = format!("the name `{name}` was given to two {kind}s");
+            problem(message, "give each one of its own")
+        }));
+        let code = Code {
+            functions: inner.functions.clone(),
+            processors: inner.processors.clone(),
+        };
+        (topology, code, problems)
     }
 }
 
@@ -217,13 +253,5 @@ pub(super) fn problem(message: String, help: &str) -> Problem {
 
 /// The name of a format in the topology language.
 pub(super) fn format_name(format: SerdeKind) -> SerdeName {
-    match format {
-        SerdeKind::Bytes => SerdeName::Bytes,
-        SerdeKind::String => SerdeName::String,
-        SerdeKind::Json => SerdeName::Json,
-        SerdeKind::Int => SerdeName::Int,
-        SerdeKind::Long => SerdeName::Long,
-        SerdeKind::Double => SerdeName::Double,
-        SerdeKind::Decimal => SerdeName::Decimal,
-    }
+    format.into()
 }
