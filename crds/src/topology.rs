@@ -59,4 +59,15 @@ pub struct Topology {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::FUNCTIONS))]
     pub functions: BTreeMap<String, Function>,
+    /// Key-value stores that the worker's image keeps in a way of its own: the name of each, and that of
+    /// its supplier. At most 100.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::SUPPLIED_STORES))]
+    #[schemars(extend("additionalProperties" = supplier_name()))]
+    pub store_suppliers: BTreeMap<String, String>,
+}
+
+/// Schema of a supplier's name.
+fn supplier_name() -> serde_json::Value {
+    serde_json::json!({"type": "string", "maxLength": limits::NAME_LENGTH})
 }

@@ -165,7 +165,7 @@ impl StreamsBuilder {
             deserialization_errors: consumed.deserialization_errors,
             ..language::Table::default()
         };
-        keep(&mut table, &store.into());
+        keep(&mut table, &self.graph.keeping_table(store));
         KTable::of(self.graph.table(&name, table))
     }
 

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_word-count");
-const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases.yaml");
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// The running program, and where its topics are. Killed if a test ends early.
@@ -144,7 +144,7 @@ fn dev_needs_no_stream_app() {
 fn check_describe_and_test_are_about_the_programs_topology() {
     assert!(printed(&["check"], &[]).starts_with("this program: word-count is valid: 2 subtop"));
     assert!(printed(&["describe"], &[]).contains("word-count-counts-changelog"));
-    assert!(printed(&["test", TESTS], &[]).ends_with("1 case in 1 file, 1 passed\n"));
+    assert!(printed(&["test", CASES], &[]).ends_with("1 case in 1 file, 1 passed\n"));
 }
 
 #[test]

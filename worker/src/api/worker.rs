@@ -7,6 +7,7 @@ use clap::Parser;
 use super::fixed_key::FixedKeyProcessor;
 use super::processor::Processor;
 use super::registry::Processors;
+use super::state_store::StoreSupplier;
 use crate::cli;
 use crate::dsl::{Application, Topology};
 
@@ -61,6 +62,22 @@ impl Worker {
         make: impl Fn() -> P + Send + Sync + 'static,
     ) -> Self {
         self.processors = self.processors.with_fixed_key(name, make);
+        self
+    }
+
+    /// Registers what opens stores in a way of the image's own, for StreamApps that name it in
+    /// `storeSuppliers`, and topologies in [`Materialized::with_supplier`]: see [`StateStore`]. Of two of
+    /// one name the later counts.
+    ///
+    /// [`Materialized::with_supplier`]: crate::dsl::Materialized::with_supplier
+    /// [`StateStore`]: super::StateStore
+    #[must_use]
+    pub fn store_supplier(
+        mut self,
+        name: impl Into<String>,
+        supplier: impl StoreSupplier + 'static,
+    ) -> Self {
+        self.processors = self.processors.with_store_supplier(name, supplier);
         self
     }
 

@@ -4,6 +4,7 @@
 //! other alone goes on from becomes part of that one's declaration; the others are declared by a name.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use millrace_crds::Problem;
@@ -14,7 +15,7 @@ use millrace_crds::topology::{
 use millrace_expr::{Function, NativeFunction, Type};
 
 use super::declare::declare;
-use super::options::MaterializedTable;
+use super::options::{Materialized, MaterializedTable};
 use crate::api::Processors;
 
 /// A node by its place.
@@ -77,6 +78,8 @@ struct Inner {
     functions: Functions,
     function_count: usize,
     processors: Processors,
+    /// Suppliers of stores, by the stores' names.
+    store_suppliers: BTreeMap<String, String>,
     /// What two things of one kind were called: kind, name.
     twice: Vec<(&'static str, String)>,
     /// Whether an operator was given a part of another builder.
@@ -148,6 +151,27 @@ impl Graph {
         inner.processors = with(std::mem::take(&mut inner.processors), name);
     }
 
+    /// Notes who keeps a store, where that is not the engine.
+    pub(super) fn supplied(&self, store: &str, supplier: Option<String>) {
+        let mut inner = self.0.borrow_mut();
+        let supplier = supplier.map(|supplier| (store.to_owned(), supplier));
+        inner.store_suppliers.extend(supplier);
+    }
+
+    /// A store that is made, whoever keeps it.
+    pub(super) fn keeping(&self, store: impl Into<Materialized>) -> Materialized {
+        let mut store = store.into();
+        self.supplied(&store.store, store.supplier.take());
+        store
+    }
+
+    /// As [`Graph::keeping`], of a table as it is.
+    pub(super) fn keeping_table(&self, store: impl Into<MaterializedTable>) -> MaterializedTable {
+        let MaterializedTable { store, versioned } = store.into();
+        let store = self.keeping(store);
+        MaterializedTable { store, versioned }
+    }
+
     /// Notes that a name was given twice.
     pub(super) fn twice(&self, kind: &'static str, name: &str) {
         self.0.borrow_mut().twice.push((kind, name.to_owned()));
@@ -158,6 +182,7 @@ impl Graph {
         let inner = self.0.borrow();
         let (mut topology, mut problems) = declare(&inner.nodes);
         topology.functions = inner.functions.declarations();
+        topology.store_suppliers.clone_from(&inner.store_suppliers);
         if inner.mixed {
             problems.push(problem(
                 "parts of two builders were joined or merged".to_owned(),

@@ -109,7 +109,7 @@ pub trait Processor<K: Key, V: Data, L: Data, W: Data>: Send + 'static {
 /// A processor behind its types.
 struct Typed<P, K, V, L, W> {
     processor: P,
-    types: PhantomData<fn(K, V) -> (L, W)>,
+    types: PhantomData<fn(K, V, L, W)>,
 }
 
 impl<P, K, V, L, W> api::Processor for Typed<P, K, V, L, W>

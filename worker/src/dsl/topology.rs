@@ -44,6 +44,13 @@ impl Topology {
         &self.code.processors
     }
 
+    /// With code that was registered apart from the builder: suppliers of stores.
+    #[must_use]
+    pub fn with_code(mut self, registered: &Processors) -> Self {
+        self.code.processors = self.code.processors.and(registered);
+        self
+    }
+
     /// A StreamApp of this topology, all else by default: what tests and [`Topology::plan`] use. It
     /// has no Kafka to go to.
     pub fn stream_app(&self, application_id: &str) -> StreamApp {

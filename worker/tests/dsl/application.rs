@@ -3,7 +3,9 @@
 
 use millrace_crds::plan::{Functions, describe, plan, plan_with};
 use millrace_crds::{StreamApp, read};
-use millrace_worker::dsl::{Application, Grouped, Joined, StreamsBuilder, TimeWindows, Topology};
+use millrace_worker::dsl::{
+    Application, Consumed, Grouped, Joined, Materialized, StreamsBuilder, TimeWindows, Topology,
+};
 use millrace_worker::testing::TestSuite;
 use std::time::Duration;
 
@@ -98,6 +100,38 @@ fn what_differs_between_stream_app_and_program_is_said_field_by_field() {
             "spec.topology.tables: the StreamApp has nothing here, and this program \
              `{\"customers\":{\"key\":\"string\",\"store\":\"customers\",\"topic\":\"cu…`",
         ]
+    );
+}
+
+#[test]
+fn stores_that_the_program_keeps_are_named_with_their_suppliers() {
+    let builder = StreamsBuilder::new();
+    let kept = |name: &str| Materialized::named(name).with_supplier("tree");
+    let orders = builder.stream::<String, i64>("orders");
+    orders.group_by_key(Grouped::new()).count(kept("counts"));
+    let customers =
+        builder.table_with::<String, i64>("customers", Consumed::new(), kept("customers"));
+    let _positive = customers
+        .filter(|_, n| *n > 0)
+        .materialized(kept("positive"));
+    let app = Application::new("kept", builder.build()).stream_app();
+    let suppliers = &app.spec.topology.store_suppliers;
+    let names: Vec<&str> = suppliers.keys().map(String::as_str).collect();
+    assert_eq!(names, ["counts", "customers", "positive"]);
+    let described = describe(&plan(&app).unwrap());
+    assert!(
+        described.contains("counts: string → long, kept by tree, changelog"),
+        "{described}"
+    );
+
+    let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    let windowed = orders.group_by_key(Grouped::new()).windowed_by(windows);
+    windowed.count(kept("per-minute"));
+    let problems = builder.build().plan("kept").unwrap_err();
+    let said = &problems[0].message;
+    assert_eq!(
+        said,
+        "the store `per-minute` cannot be supplied: it keeps windows"
     );
 }
 

@@ -46,7 +46,13 @@ impl Processed {
     /// As the topology language has it.
     pub(super) fn declared(self, graph: &Graph) -> Process {
         let mut stores = BTreeMap::new();
-        for StoreBuilder { name, store } in self.stores {
+        for StoreBuilder {
+            name,
+            store,
+            supplier,
+        } in self.stores
+        {
+            graph.supplied(&name, supplier);
             if stores.insert(name.clone(), store).is_some() {
                 graph.twice("store", &name);
             }
@@ -72,6 +78,7 @@ impl From<&str> for Processed {
 pub struct StoreBuilder {
     name: String,
     store: ProcessorStore,
+    supplier: Option<String>,
 }
 
 impl StoreBuilder {
@@ -84,6 +91,7 @@ impl StoreBuilder {
                 value: Some(format_name(V::FORMAT)),
                 ..ProcessorStore::default()
             },
+            supplier: None,
         }
     }
 
@@ -105,6 +113,14 @@ impl StoreBuilder {
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.store.in_memory = true;
+        self
+    }
+
+    /// Has it kept by a supplier of stores that the program registers under this name
+    /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). Not with windows.
+    #[must_use]
+    pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
+        self.supplier = Some(supplier.into());
         self
     }
 

@@ -66,7 +66,7 @@ impl<'r, K: Key, V: Data> Record<'r, K, V> {
 }
 
 impl<'r, K: Data, V: Data> Record<'r, K, V> {
-    pub(super) fn written(&self, arena: &'r Bump) -> Result<api::Record<'r>, ProcessorError> {
+    pub(super) fn written(self, arena: &'r Bump) -> Result<api::Record<'r>, ProcessorError> {
         let (key, value) = (
             of_data("key", &self.key, arena)?,
             of_data("value", &self.value, arena)?,
@@ -139,7 +139,7 @@ impl<'r, K, V> FixedKeyRecord<'r, K, V> {
 
 impl<'r, K, V: Data> FixedKeyRecord<'r, K, V> {
     pub(super) fn written(
-        &self,
+        self,
         arena: &'r Bump,
     ) -> Result<api::FixedKeyRecord<'r>, ProcessorError> {
         Ok(self

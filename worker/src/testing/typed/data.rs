@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use millrace_crds::plan::{Plan, SerdeKind};
 use millrace_crds::test_file::{Formats, RecordFormat};
 use millrace_expr::{Bump, Value};
-use millrace_kafka::HeadersBuf;
 
 use super::TestRecord;
 use crate::data::Data;
@@ -146,9 +145,4 @@ fn typed<K: Key, V: Data>(
     let key = K::read(key).map_err(|error| failed("key", &error))?;
     let value = V::from_value(seen.value).map_err(|error| failed("value", &error))?;
     Ok((key, value))
-}
-
-/// No headers.
-pub(super) fn no_headers() -> HeadersBuf {
-    HeadersBuf::new()
 }

@@ -1,7 +1,9 @@
 //! Types for [`TopologyDriver`], which runs a topology through the whole engine.
 
+use millrace_kafka::HeadersBuf;
+
 use super::TestRecord;
-use super::data::{self, TypedFormats, bytes, no_headers};
+use super::data::{self, TypedFormats, bytes};
 use crate::data::Data;
 use crate::dsl::{Application, Key};
 use crate::testing::{CapturedRecord, DriverError, DriverOptions, TopologyDriver};
@@ -62,7 +64,7 @@ impl TopologyDriver {
         self.formats().input::<K, V>(topic)?;
         let (key, value) = (bytes(&key.into())?, bytes(&value.into())?);
         let (key, value) = (key.as_deref(), value.as_deref());
-        self.produce_bytes(topic, None, key, value, timestamp, &no_headers())?;
+        self.produce_bytes(topic, None, key, value, timestamp, &HeadersBuf::new())?;
         Ok(())
     }
 

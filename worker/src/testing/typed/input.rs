@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_kafka::HeadersBuf;
 
-use super::data::{bytes, no_headers};
+use super::data::bytes;
 use super::{TestRecord, TopologyTestDriver};
 use crate::data::Data;
 use crate::testing::DriverError;
@@ -82,7 +82,7 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
             key: key.into(),
             value: value.into(),
             timestamp,
-            headers: no_headers(),
+            headers: HeadersBuf::new(),
         })
     }
 
@@ -92,7 +92,12 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
     /// As [`TestInputTopic::pipe`].
     pub fn pipe_record(&mut self, record: &TestRecord<K, V>) -> Result<(), DriverError> {
         let (key, value) = (bytes(&record.key)?, bytes(&record.value)?);
-        self.write(key, value, record.timestamp, &record.headers)
+        self.write(
+            key.as_deref(),
+            value.as_deref(),
+            record.timestamp,
+            &record.headers,
+        )
     }
 
     /// Writes a tombstone: a record without a value, whatever the type of values.
@@ -102,7 +107,7 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
     pub fn pipe_tombstone(&mut self, key: impl Into<K>) -> Result<(), DriverError> {
         let time = self.next_time();
         let key = bytes(&key.into())?;
-        self.write(key, None, time, &no_headers())
+        self.write(key.as_deref(), None, time, &HeadersBuf::new())
     }
 
     fn next_time(&mut self) -> i64 {
@@ -117,13 +122,12 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
 
     fn write(
         &self,
-        key: Option<Vec<u8>>,
-        value: Option<Vec<u8>>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
         timestamp: i64,
         headers: &HeadersBuf,
     ) -> Result<(), DriverError> {
         self.driver.with(|inner| {
-            let (key, value) = (key.as_deref(), value.as_deref());
             let written = inner
                 .driver
                 .pipe(&self.topic, key, value, timestamp, headers);
