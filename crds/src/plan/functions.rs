@@ -80,7 +80,8 @@ pub(super) type Declared = BTreeMap<String, topology::Function>;
 /// Functions that have been declared, and no code: good for a plan that nobody runs.
 pub(super) fn without_code(declared: &Declared, problems: &mut Problems) -> Functions {
     let mut functions = Functions::new();
-    check_number(declared, problems);
+    let bounds = (0, limits::FUNCTIONS);
+    check_count(&path(), "functions", declared.len(), bounds, problems);
     for (name, function) in declared.iter().take(limits::FUNCTIONS) {
         let path = path().key(name);
         let bounds = (0, limits::PARAMETERS);
@@ -125,9 +126,13 @@ pub(super) fn with_code(
     image: &Functions,
     problems: &mut Problems,
 ) -> Functions {
+    // What is declared wrongly is so whatever the image has.
+    let _without_code = without_code(declared, problems);
     let mut functions = Functions::new();
-    check_number(declared, problems);
-    for (name, wanted) in declared.iter().take(limits::FUNCTIONS) {
+    if !problems.is_empty() {
+        return functions;
+    }
+    for (name, wanted) in declared {
         let path = path().key(name);
         let (Some(found), Some(function)) = (image.declaration(name), image.callable.get(name))
         else {
@@ -152,11 +157,6 @@ pub(super) fn with_code(
 /// What to do where a StreamApp and the image do not fit together.
 const OTHER_IMAGE: &str = "run the StreamApp by the image it was exported from (`spec.image`), or \
                            export it anew from this one";
-
-fn check_number(declared: &Declared, problems: &mut Problems) {
-    let bounds = (0, limits::FUNCTIONS);
-    check_count(&path(), "functions", declared.len(), bounds, problems);
-}
 
 fn path() -> Path {
     spec().key("topology").key("functions")
