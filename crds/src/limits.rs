@@ -40,6 +40,12 @@ pub const BRANCHES: usize = 50;
 pub const COGROUPED: usize = 20;
 /// Stores of one processor: of its own, and likewise of others.
 pub const PROCESSOR_STORES: usize = 20;
+/// Stores of a topology that the worker's image supplies.
+pub const SUPPLIED_STORES: usize = 100;
+/// Functions of a topology.
+pub const FUNCTIONS: usize = 1000;
+/// Parameters of a function.
+pub const PARAMETERS: usize = 10;
 /// Partitions of a repartition topic.
 pub const PARTITIONS: i32 = 10_000;
 /// Characters of a duration such as `1h30m`.

@@ -34,21 +34,36 @@ use crate::path::Path;
 use crate::problem::{Problem, Problems};
 use crate::stream_app::StreamApp;
 
-/// Checks a StreamApp and works out its plan.
+/// Checks a StreamApp and works out its plan. Functions that it declares need not be there: of a
+/// StreamApp that has some, the plan is for looking at, not for running.
 ///
 /// # Errors
 /// All problems found, at most [`MAX_PROBLEMS`](crate::MAX_PROBLEMS), each with the path of the field
 /// at fault. Parts that depend on a broken part are not judged.
 pub fn plan(app: &StreamApp) -> Result<Plan, Vec<Problem>> {
-    plan_with(app, &Functions::default())
+    plan_by(app, functions::without_code)
 }
 
-/// As [`plan`](fn@plan), for a StreamApp whose expressions may call functions of a worker image.
+/// As [`plan`](fn@plan), for running: the functions that the StreamApp declares are these.
 ///
 /// # Errors
-/// As [`plan`](fn@plan).
+/// As [`plan`](fn@plan); also functions that are not there, or not as declared.
 pub fn plan_with(app: &StreamApp, functions: &Functions) -> Result<Plan, Vec<Problem>> {
+    plan_by(app, |declared, problems| {
+        functions::with_code(declared, functions, problems)
+    })
+}
+
+fn plan_by(
+    app: &StreamApp,
+    find: impl FnOnce(&functions::Declared, &mut Problems) -> Functions,
+) -> Result<Plan, Vec<Problem>> {
     let mut problems = Problems::default();
+    let functions = find(&app.spec.topology.functions, &mut problems);
+    if !problems.is_empty() {
+        // Each call of what is not there would be one more.
+        return Err(problems.into_vec());
+    }
     check::check(app, &mut problems);
     let topology = &app.spec.topology;
     if !check::sections(topology, &mut problems) {
@@ -56,7 +71,7 @@ pub fn plan_with(app: &StreamApp, functions: &Functions) -> Result<Plan, Vec<Pro
     }
     let names = names::Names::collect(topology, &mut problems);
     let order = names.order(&mut problems);
-    let graph = build::build(app, functions, (&names, &order), &mut problems);
+    let graph = build::build(app, &functions, (&names, &order), &mut problems);
     if problems.is_empty() {
         let plan = assemble(app, graph);
         check::topics(&plan, &mut problems);

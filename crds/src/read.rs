@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use crate::path::Path;
-use crate::plan::Plan;
+use crate::plan::{Functions, Plan};
 use crate::problem::{Location, Problem, Problems};
 use crate::stream_app::StreamApp;
 use crate::suggest;
@@ -45,11 +45,21 @@ impl Document {
     /// # Errors
     /// The problems, with line and column, in the order of the file.
     pub fn plan(&self) -> Result<Plan, Vec<Problem>> {
-        crate::plan::plan(&self.app).map_err(|mut problems| {
-            self.locate(&mut problems);
-            problems.sort_by(|a, b| a.location.cmp(&b.location));
-            problems
-        })
+        crate::plan::plan(&self.app).map_err(|problems| self.in_order(problems))
+    }
+
+    /// As [`Document::plan`], for running: see [`plan_with`](crate::plan::plan_with).
+    ///
+    /// # Errors
+    /// As [`Document::plan`].
+    pub fn plan_with(&self, functions: &Functions) -> Result<Plan, Vec<Problem>> {
+        crate::plan::plan_with(&self.app, functions).map_err(|problems| self.in_order(problems))
+    }
+
+    fn in_order(&self, mut problems: Vec<Problem>) -> Vec<Problem> {
+        self.locate(&mut problems);
+        problems.sort_by(|a, b| a.location.cmp(&b.location));
+        problems
     }
 
     /// Adds line and column to problems that have none, by their paths.

@@ -30,8 +30,10 @@ pub use moment::{Moment, Span};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TestFile {
-    /// The StreamApp's file, from the folder of this one.
-    pub app: String,
+    /// The StreamApp's file, from the folder of this one. Default: the topology of the program that
+    /// runs the cases.
+    #[serde(default)]
+    pub app: Option<String>,
     /// Name of the StreamApp, where its file has several.
     #[serde(default)]
     pub name: Option<String>,

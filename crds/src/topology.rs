@@ -12,6 +12,7 @@
 //!
 //! These types hold what was written. What it means is found out in [`plan`](mod@crate::plan).
 
+mod function;
 mod serde_name;
 mod step;
 mod stream;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use function::{Function, TypeName};
 pub use serde_name::{InvalidTimestamp, OffsetResetName, SerdeName, Serdes};
 pub(crate) use serde_name::{duration, field_describes};
 pub use step::{
@@ -52,4 +54,20 @@ pub struct Topology {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::GLOBAL_TABLES))]
     pub global_tables: BTreeMap<String, GlobalTable>,
+    /// Functions of the worker's image that expressions call: closures of a topology written in Rust,
+    /// as `export` of that image prints them. At most 1000.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::FUNCTIONS))]
+    pub functions: BTreeMap<String, Function>,
+    /// Key-value stores that the worker's image keeps in a way of its own: the name of each, and that of
+    /// its supplier. At most 100.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::SUPPLIED_STORES))]
+    #[schemars(extend("additionalProperties" = supplier_name()))]
+    pub store_suppliers: BTreeMap<String, String>,
+}
+
+/// Schema of a supplier's name.
+fn supplier_name() -> serde_json::Value {
+    serde_json::json!({"type": "string", "maxLength": limits::NAME_LENGTH})
 }

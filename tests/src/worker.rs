@@ -25,22 +25,22 @@ const LOG_TAIL_LINES: usize = 40;
 
 /// The built `millrace-worker`, beside the running test.
 pub fn binary() -> Result<PathBuf> {
+    program("millrace-worker")
+}
+
+/// A built program, beside the running test.
+fn program(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe().context("find the running test's own path")?;
     // target/release/deps/scenarios-… or target/release/soak
     let found = test
         .ancestors()
         .skip(1)
         .take(2)
-        .map(|folder| folder.join("millrace-worker"));
+        .map(|folder| folder.join(name));
     found
         .into_iter()
         .find(|path| path.is_file())
-        .with_context(|| {
-            format!(
-                "no millrace-worker near {}; run `make build` first",
-                test.display()
-            )
-        })
+        .with_context(|| format!("no {name} near {}; run `make build` first", test.display()))
 }
 
 /// Runs `millrace-worker` with these arguments to its end, e.g. `check FILE`.
@@ -55,7 +55,8 @@ pub fn run_to_end(args: &[&str]) -> Result<Output> {
 /// How a worker is started; the same options start the same worker again.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    file: PathBuf,
+    program: String,
+    file: Option<PathBuf>,
     bootstrap: String,
     state_dir: PathBuf,
     ordinal: u32,
@@ -73,7 +74,8 @@ impl WorkerOptions {
             .file_stem()
             .map_or_else(Default::default, |stem| stem.to_string_lossy());
         Self {
-            file: file.to_owned(),
+            program: "millrace-worker".to_owned(),
+            file: Some(file.to_owned()),
             bootstrap: bootstrap.to_owned(),
             state_dir: folder.join(format!("{name}-{ordinal}-state")),
             log: folder.join(format!("{name}-{ordinal}.log")),
@@ -81,6 +83,15 @@ impl WorkerOptions {
             through: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
+        }
+    }
+
+    /// `PROGRAM run`, of a program with a topology of its own.
+    pub fn of_program(program: &str, bootstrap: &str, folder: &Path) -> Self {
+        Self {
+            program: program.to_owned(),
+            file: None,
+            ..Self::new(Path::new(program), bootstrap, folder, 0)
         }
     }
 
@@ -130,8 +141,8 @@ impl WorkerOptions {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let run = NEXT.fetch_add(1, Ordering::Relaxed);
         let log = self.log.with_extension(format!("{run}.log"));
-        let file = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-        let binary = binary()?;
+        let output = File::create(&log).with_context(|| format!("create {}", log.display()))?;
+        let binary = program(&self.program)?;
         let mut command = match self.through.split_first() {
             None => Command::new(binary),
             Some((program, args)) => {
@@ -142,8 +153,11 @@ impl WorkerOptions {
         };
         let child = command
             .arg("run")
-            .arg("--file")
-            .arg(&self.file)
+            .args(
+                self.file
+                    .iter()
+                    .flat_map(|file| ["--file".as_ref(), file.as_os_str()]),
+            )
             .args(["--bootstrap-servers", &self.bootstrap])
             .arg("--state-dir")
             .arg(&self.state_dir)
@@ -153,10 +167,10 @@ impl WorkerOptions {
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(file.try_clone().context("share the worker's log")?)
-            .stderr(file)
+            .stdout(output.try_clone().context("share the worker's log")?)
+            .stderr(output)
             .spawn()
-            .context("start millrace-worker")?;
+            .with_context(|| format!("start {}", self.program))?;
         Ok(WorkerProcess {
             child,
             log,

@@ -25,6 +25,8 @@ mod poison;
 mod rebalance;
 #[path = "scenarios/refused.rs"]
 mod refused;
+#[path = "scenarios/rust_program.rs"]
+mod rust_program;
 #[path = "scenarios/secured.rs"]
 mod secured;
 #[path = "scenarios/steps.rs"]

@@ -1,6 +1,7 @@
 //! What a worker image with code of its own is written against: the Processor API, named and meant as
 //! Kafka Streams' (KIP-478, KIP-820, punctuation of KIP-138), and the entry point that gives such an
-//! image `millrace-worker`'s command line.
+//! image `millrace-worker`'s command line. A topology in Rust ([`crate::dsl`]) is run by it too, and
+//! [`StateStore`] is for stores of one's own.
 //!
 //! ```no_run
 //! use millrace_worker::api::{Processor, ProcessorContext, ProcessorResult, Record, Worker};
@@ -36,6 +37,7 @@ mod processor;
 mod record;
 mod registry;
 mod schedule;
+mod state_store;
 mod store;
 mod window;
 mod worker;
@@ -50,6 +52,7 @@ pub use processor::Processor;
 pub use record::Record;
 pub use registry::{Processors, ProcessorsMissing};
 pub use schedule::{Punctuation, Schedule};
+pub use state_store::{StateStore, StoreFailure, StorePlace, StoreSupplier};
 pub use store::Stored;
 pub use tikv_jemallocator::Jemalloc;
 pub use window::{WindowStore, WindowedRow};
@@ -62,5 +65,7 @@ pub use instances::{Instance, Instances};
 pub use registry::Supplier;
 #[doc(hidden)]
 pub use schedule::Due;
+#[doc(hidden)]
+pub use state_store::{RegisteredSupplier, SuppliedRows};
 #[doc(hidden)]
 pub use store::StoreAccess;

@@ -2,6 +2,8 @@
 
 mod check;
 mod dev;
+mod export;
+mod image;
 mod input;
 mod kafka_files;
 mod out;
@@ -14,7 +16,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use millrace_worker::api::Processors;
+
+pub(crate) use image::Image;
 
 /// Exit code of a command that did what it is for and found something wrong, or failed.
 const FAILED: u8 = 1;
@@ -68,6 +71,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the subtopologies, stores and topics of StreamApps.
     Describe(check::DescribeArgs),
+    /// Print the StreamApp of the topology in this program, for `kubectl apply`.
+    Export(export::ExportArgs),
     /// Run given/expected cases against StreamApps, without Kafka.
     Test(test::TestArgs),
     /// Print the JSON Schema of StreamApp files or of test files, for editors.
@@ -75,17 +80,18 @@ enum Command {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args, processors: &Processors) -> ExitCode {
+pub(crate) fn run(args: Args, image: &Image) -> ExitCode {
     if let Err(message) = start_logging(&args.log, args.log_format) {
         eprintln!("{message}");
         return ExitCode::from(2);
     }
     let result = match args.command {
-        Command::Run(args) => run::run(&args, processors),
-        Command::Dev(args) => dev::dev(&args, processors),
-        Command::Check(args) => check::check(&args, processors),
-        Command::Describe(args) => check::describe(&args),
-        Command::Test(args) => return ExitCode::from(test::test(&args, processors)),
+        Command::Run(args) => run::run(&args, image),
+        Command::Dev(args) => dev::dev(&args, image),
+        Command::Check(args) => check::check(&args, image),
+        Command::Describe(args) => check::describe(&args, image),
+        Command::Export(args) => export::export(&args, image),
+        Command::Test(args) => return ExitCode::from(test::test(&args, image)),
         Command::Schema(args) => schema::schema(&args),
     };
     match result {

@@ -18,6 +18,7 @@
 //! record; the topology language, which borrows, has none.
 
 mod aggregator;
+mod application;
 mod branch;
 mod call;
 mod cogroup;
@@ -29,6 +30,7 @@ mod grouped_table;
 mod joiner;
 mod key;
 mod options;
+mod process;
 mod stream;
 mod stream_join;
 mod table;
@@ -39,6 +41,8 @@ mod windows;
 
 use millrace_crds::topology as language;
 
+pub use application::Application;
+pub(crate) use application::plan_document;
 pub use branch::BranchedKStream;
 pub use cogroup::CogroupedKStream;
 pub use global::GlobalKTable;
@@ -50,6 +54,10 @@ pub use millrace_crds::topology::{InvalidTimestamp, OffsetResetName as OffsetRes
 pub use options::{
     BufferConfig, Consumed, Grouped, Joined, Materialized, MaterializedTable, Repartitioned,
     StreamJoined, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses,
+};
+pub use process::{
+    FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, KeyValueStore, Processed,
+    Processor, ProcessorContext, Record, StoreBuilder, StoredValue, WindowStore,
 };
 pub use stream::KStream;
 pub use table::KTable;
@@ -157,7 +165,7 @@ impl StreamsBuilder {
             deserialization_errors: consumed.deserialization_errors,
             ..language::Table::default()
         };
-        keep(&mut table, &store.into());
+        keep(&mut table, &self.graph.keeping_table(store));
         KTable::of(self.graph.table(&name, table))
     }
 

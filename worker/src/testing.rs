@@ -11,7 +11,8 @@
 //! engine itself, its commit, restore and membership included: nothing here stands in for them.
 //!
 //! [`StepDriver`] is the small brother: it runs the tasks alone, without log, group and restore, for
-//! thousands of short cases. [`TestSuite`] runs the cases of a test file through it.
+//! thousands of short cases. [`TopologyTestDriver`] gives it the Rust types of a topology in Rust;
+//! [`TestSuite`] runs the cases of a test file through it.
 
 mod capture;
 mod clock;
@@ -25,6 +26,7 @@ mod step_driver;
 mod suite;
 mod temp_dir;
 mod turns;
+mod typed;
 
 pub use capture::CapturedRecord;
 pub use clock::ManualClock;
@@ -35,3 +37,4 @@ pub use restores::InlineRestores;
 pub use step_driver::{StepDriver, StepOptions};
 pub use suite::{CaseResult, Difference, Failure, Line, TestSuite};
 pub use temp_dir::TempDir;
+pub use typed::{TestInputTopic, TestOutputTopic, TestRecord, TestStore, TopologyTestDriver};

@@ -80,6 +80,7 @@ pub(super) fn build<'a>(
         }
     }
     builder.find_used_stores();
+    builder.supply_stores(&app.spec.topology.store_suppliers);
     builder.graph
 }
 

@@ -119,7 +119,11 @@ fn describe_store(store: &Store) -> String {
         Some(WindowedKey::Time { .. }) => " by window",
         Some(WindowedKey::Session) => " by session",
     };
-    let place = if store.in_memory { ", in memory" } else { "" };
+    let place = match (&store.supplier, store.in_memory) {
+        (Some(supplier), _) => format!(", kept by {supplier}"),
+        (None, true) => ", in memory".to_owned(),
+        (None, false) => String::new(),
+    };
     let changelog = match &store.changelog {
         Some(changelog) => format!(", changelog {changelog}"),
         None => ", not logged".to_owned(),

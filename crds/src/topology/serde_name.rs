@@ -45,6 +45,20 @@ pub enum SerdeName {
     Decimal,
 }
 
+impl From<SerdeKind> for SerdeName {
+    fn from(kind: SerdeKind) -> Self {
+        match kind {
+            SerdeKind::Bytes => Self::Bytes,
+            SerdeKind::String => Self::String,
+            SerdeKind::Json => Self::Json,
+            SerdeKind::Int => Self::Int,
+            SerdeKind::Long => Self::Long,
+            SerdeKind::Double => Self::Double,
+            SerdeKind::Decimal => Self::Decimal,
+        }
+    }
+}
+
 impl From<SerdeName> for SerdeKind {
     fn from(name: SerdeName) -> Self {
         match name {

@@ -67,8 +67,8 @@ fn fields_that_do_not_exist_are_refused_with_line_and_path() {
     assert!(message.contains("unknown value `pip`"), "{message}");
     assert!(message.contains("did you mean `pipe`?"), "{message}");
     assert_eq!(
-        wrong("cases: []\n"),
-        "a.test.yaml:1:1: `app` is missing, and required here"
+        wrong("app: app.yaml\n"),
+        "a.test.yaml:1:1: `cases` is missing, and required here"
     );
     assert!(wrong("").contains("0 documents where one was expected"));
     assert!(wrong("app: app.yaml\ncases: []\n").contains("cases: there is no case"));

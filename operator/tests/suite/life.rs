@@ -270,3 +270,47 @@ async fn a_second_application_of_one_id_is_refused_until_the_first_is_gone() {
     assert_eq!(world.partitions("loans-tasks"), Some(3));
     assert_eq!(world.pods("loans").len(), 1);
 }
+
+#[tokio::test]
+async fn functions_of_the_image_are_planned_by_their_types_and_reach_the_pods() {
+    let world = World::running().await;
+    let edit = |functions: Value| {
+        let steps = json!([{"mapValues": "map_values_1(key)"}]);
+        let streams = json!({"mapped": {"steps": steps}});
+        json!({"image": "shop:2", "topology": {"functions": functions, "streams": streams}})
+    };
+    let of = |parameter: &str| json!({"map_values_1": {"parameters": [parameter], "result": "any", "format": "json"}});
+    world.patch("loans", &edit(of("string")));
+    world.settle("loans").await;
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+    assert!(world.pods("loans").iter().all(|pod| image(pod) == "shop:2"));
+    let maps = world.api.paths("/configmaps/loans-").into_iter();
+    let files: Vec<String> = maps
+        .filter_map(|map| {
+            Some(
+                world.api.get(&map)?["data"]["streamapp.yaml"]
+                    .as_str()?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    assert_eq!(files.len(), 1);
+    assert!(
+        files[0].contains("functions:\n      map_values_1:"),
+        "{}",
+        files[0]
+    );
+
+    // What does not fit the types is refused before any pod is touched.
+    let template = world.set()["spec"]["template"].clone();
+    world.patch("loans", &edit(of("int")));
+    world.settle("loans").await;
+    let refused = ("False".to_owned(), "InvalidSpec".to_owned());
+    assert_eq!(world.condition("loans", "TopologyAccepted"), refused);
+    let message = world.message("loans", "TopologyAccepted");
+    assert!(
+        message.contains("`map_values_1` takes int here"),
+        "{message}"
+    );
+    assert_eq!(world.set()["spec"]["template"], template);
+}

@@ -42,6 +42,30 @@ fn check_finds_the_examples_valid() {
 }
 
 #[test]
+fn a_stream_app_that_needs_the_code_of_another_image_is_described_and_not_valid_here() {
+    const FUNCTIONS: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crds/tests/plans/functions.yaml"
+    );
+    let output = run_to_end(&["check", FUNCTIONS]).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        printed.contains("this program has no function `group_by_3`"),
+        "{printed}"
+    );
+    assert!(printed.contains("`spec.image`"), "{printed}");
+    let output = run_to_end(&["describe", FUNCTIONS]).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for command in ["run", "dev", "check", "export"] {
+        let output = run_to_end(&[command]).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(printed.contains("no topology of its own") || printed.contains("StreamApp"));
+    }
+}
+
+#[test]
 fn describe_draws_a_mermaid_flowchart() {
     let file = Path::new(EXAMPLES).join("loan-evaluation.yaml");
     let file = file.to_str().unwrap();

@@ -123,6 +123,12 @@ impl Scene {
         WorkerOptions::new(app, &self.bootstrap, self.folder.path(), ordinal)
     }
 
+    /// A worker that is a program with a topology of its own; its application id is this scene's.
+    pub(crate) fn program(&self, program: &str) -> WorkerOptions {
+        let options = WorkerOptions::of_program(program, &self.bootstrap, self.folder.path());
+        options.env("APPLICATION_ID", &self.id)
+    }
+
     /// Writes one record, to the partition of its key.
     pub(crate) fn write(&mut self, topic: &str, key: &str, value: &str, timestamp: i64) {
         self.write_bytes(

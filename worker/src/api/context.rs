@@ -51,6 +51,14 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
         }
     }
 
+    /// The same, for a shorter while.
+    pub(super) fn reborrow(&mut self) -> ProcessingContext<'_, 'r> {
+        ProcessingContext {
+            engine: self.engine.reborrow(),
+            ..*self
+        }
+    }
+
     pub(super) fn forward_to_all(&mut self, record: &Record<'r>) -> ProcessorResult {
         let node = self.node;
         let mut children = node.children.iter();
@@ -232,6 +240,11 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
 pub struct ProcessorContext<'c, 'r>(pub(super) ProcessingContext<'c, 'r>);
 
 impl<'r> ProcessorContext<'_, 'r> {
+    /// The same, for a shorter while.
+    pub(crate) fn reborrow(&mut self) -> ProcessorContext<'_, 'r> {
+        ProcessorContext(self.0.reborrow())
+    }
+
     /// Hands a record to all children, which have done with it when this returns.
     ///
     /// # Errors

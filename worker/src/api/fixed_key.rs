@@ -82,6 +82,11 @@ impl<'r> FixedKeyRecord<'r> {
 pub struct FixedKeyProcessorContext<'c, 'r>(pub(super) ProcessingContext<'c, 'r>);
 
 impl<'r> FixedKeyProcessorContext<'_, 'r> {
+    /// The same, for a shorter while.
+    pub(crate) fn reborrow(&mut self) -> FixedKeyProcessorContext<'_, 'r> {
+        FixedKeyProcessorContext(self.0.reborrow())
+    }
+
     /// Hands a record to all children, which have done with it when this returns.
     ///
     /// # Errors

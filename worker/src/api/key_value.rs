@@ -1,5 +1,6 @@
 //! [`KeyValueStore`]: a store of one value per key.
 
+use millrace_crds::plan::SerdeKind;
 use millrace_expr::{Bump, Value};
 
 use super::error::{ProcessorError, ProcessorResult};
@@ -10,6 +11,11 @@ use super::store::{StoreAt, Stored};
 pub struct KeyValueStore<'s, 'r>(pub(super) StoreAt<'s, 'r>);
 
 impl<'r> KeyValueStore<'_, 'r> {
+    /// The formats of its keys and values.
+    pub(crate) fn formats(&self) -> (SerdeKind, SerdeKind) {
+        self.0.formats()
+    }
+
     /// The value of a key.
     ///
     /// # Errors

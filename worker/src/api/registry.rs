@@ -9,6 +9,7 @@ use millrace_crds::plan::{NodeKind, Plan};
 use super::fixed_key::FixedKeyProcessor;
 use super::instances::Instance;
 use super::processor::Processor;
+use super::state_store::{RegisteredSupplier, StoreSupplier};
 
 /// Makes a processor for a task (Kafka Streams' `ProcessorSupplier`).
 #[derive(Clone)]
@@ -23,10 +24,12 @@ impl Supplier {
     }
 }
 
-/// The processors a worker image has registered, by the names that StreamApps use.
+/// The processors a worker image has registered, by the names that StreamApps use; and its suppliers of
+/// stores.
 #[derive(Clone, Default)]
 pub struct Processors {
     by_name: BTreeMap<String, Supplier>,
+    stores: BTreeMap<String, RegisteredSupplier>,
 }
 
 impl Processors {
@@ -65,13 +68,50 @@ impl Processors {
         self
     }
 
+    /// Registers what opens stores, in place of what had the name before: see [`StateStore`].
+    ///
+    /// [`StateStore`]: super::StateStore
+    #[must_use]
+    pub fn with_store_supplier(
+        mut self,
+        name: impl Into<String>,
+        supplier: impl StoreSupplier + 'static,
+    ) -> Self {
+        let supplier = RegisteredSupplier(Arc::new(supplier));
+        self.stores.insert(name.into(), supplier);
+        self
+    }
+
+    /// The supplier of stores of this name.
+    pub(crate) fn store_supplier(&self, name: &str) -> Option<RegisteredSupplier> {
+        self.stores.get(name).cloned()
+    }
+
+    /// All of these, and the others: of two of one name the other.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        let (others, others_stores) = (others.by_name.iter(), &others.stores);
+        let others = others.map(|(name, supplier)| (name.clone(), supplier.clone()));
+        self.by_name.extend(others);
+        let stores = others_stores.iter();
+        let stores = stores.map(|(name, supplier)| (name.clone(), supplier.clone()));
+        self.stores.extend(stores);
+        self
+    }
+
+    /// Whether one has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The supplier of a name and kind.
     pub(crate) fn get(&self, name: &str, fixed_key: bool) -> Option<&Supplier> {
         let found = self.by_name.get(name);
         found.filter(|supplier| supplier.fixed_key == fixed_key)
     }
 
-    /// Looks whether all processors of a plan are registered, each of the kind its step asks for.
+    /// Looks whether all processors of a plan are registered, each of the kind its step asks for, and the
+    /// suppliers of its stores.
     ///
     /// # Errors
     /// All those that are not.
@@ -100,6 +140,13 @@ impl Processors {
                 ),
             });
         }
+        for store in &plan.stores {
+            let supplier = store.supplier.as_ref();
+            if let Some(name) = supplier.filter(|name| !self.stores.contains_key(*name)) {
+                let path = format!("spec.topology.storeSuppliers.{}", store.name);
+                missing.push(format!("{path}: no store supplier `{name}` is registered"));
+            }
+        }
         if missing.is_empty() {
             return Ok(());
         }
@@ -113,25 +160,29 @@ impl Processors {
 impl fmt::Display for Processors {
     /// The names, as a sentence goes on after "registered in this worker image:".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.by_name.is_empty() {
+        if self.by_name.is_empty() && self.stores.is_empty() {
             return f.write_str("none (this is an image without processors of its own)");
         }
-        let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        let processors = self.by_name.keys().cloned();
+        let stores = self.stores.keys();
+        let stores = stores.map(|name| format!("{name} (a store supplier)"));
+        let names: Vec<String> = processors.chain(stores).collect();
         f.write_str(&names.join(", "))
     }
 }
 
 impl fmt::Debug for Processors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.by_name.keys()).finish()
+        let names = self.by_name.keys().chain(self.stores.keys());
+        f.debug_set().entries(names).finish()
     }
 }
 
-/// A StreamApp names processors that this worker image has not registered.
+/// A StreamApp names processors, or store suppliers, that this worker image has not registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{missing}\n  registered in this worker image: {registered}\n  help: mend the name, or run the \
-     StreamApp by the image that has the processor (`spec.image`)"
+     StreamApp by the image that has it (`spec.image`)"
 )]
 pub struct ProcessorsMissing {
     /// Field path and reason, a line each.

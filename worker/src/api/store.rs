@@ -1,5 +1,6 @@
 //! What the views of a processor's stores have in common.
 
+use millrace_crds::plan::SerdeKind;
 use millrace_expr::{Bump, Value};
 
 use super::error::ProcessorError;
@@ -43,6 +44,12 @@ impl<'r> StoreAt<'_, 'r> {
 
     pub(super) fn shape(&self) -> Shape {
         self.engine.stores[self.access.slot].shape()
+    }
+
+    /// The formats of its keys and values.
+    pub(super) fn formats(&self) -> (SerdeKind, SerdeKind) {
+        let committed = &self.engine.stores[self.access.slot].committed;
+        (committed.key, committed.value)
     }
 
     /// Refuses to write what is only read.

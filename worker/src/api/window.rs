@@ -1,5 +1,6 @@
 //! [`WindowStore`]: a store of one value per key and window.
 
+use millrace_crds::plan::SerdeKind;
 use millrace_expr::Value;
 
 use super::error::ProcessorError;
@@ -22,6 +23,11 @@ pub struct WindowedRow<'r> {
 }
 
 impl<'r> WindowStore<'_, 'r> {
+    /// The formats of its keys and values.
+    pub(crate) fn formats(&self) -> (SerdeKind, SerdeKind) {
+        self.0.formats()
+    }
+
     /// The value of a key in the window that starts then.
     ///
     /// # Errors

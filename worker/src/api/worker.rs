@@ -7,13 +7,33 @@ use clap::Parser;
 use super::fixed_key::FixedKeyProcessor;
 use super::processor::Processor;
 use super::registry::Processors;
+use super::state_store::StoreSupplier;
 use crate::cli;
+use crate::dsl::{Application, Topology};
 
-/// A worker with processors of its own: `millrace-worker`'s command line (`run`, `dev`, `test`,
-/// `check`, `describe`, `schema`) over StreamApps whose `process` steps name them.
+/// A worker with code of its own: `millrace-worker`'s command line (`run`, `dev`, `test`, `check`,
+/// `describe`, `export`, `schema`) over StreamApps whose `process` steps name its processors, or over a
+/// topology written in Rust.
+///
+/// A topology makes the program complete: `dev` needs no StreamApp, `run` no more than Kafka's address,
+/// and `export` prints the StreamApp for Kubernetes.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use millrace_worker::api::Worker;
+/// use millrace_worker::dsl::StreamsBuilder;
+///
+/// fn main() -> ExitCode {
+///     let builder = StreamsBuilder::new();
+///     builder.stream::<String, i64>("numbers").filter(|_, n| n % 2 == 0).to("even-numbers");
+///     Worker::new().topology("even", builder.build()).main()
+/// }
+/// ```
 #[derive(Default)]
 pub struct Worker {
     processors: Processors,
+    own: Option<Application>,
 }
 
 impl Worker {
@@ -45,9 +65,41 @@ impl Worker {
         self
     }
 
+    /// Registers what opens stores in a way of the image's own, for StreamApps that name it in
+    /// `storeSuppliers`, and topologies in [`Materialized::with_supplier`]: see [`StateStore`]. Of two of
+    /// one name the later counts.
+    ///
+    /// [`Materialized::with_supplier`]: crate::dsl::Materialized::with_supplier
+    /// [`StateStore`]: super::StateStore
+    #[must_use]
+    pub fn store_supplier(
+        mut self,
+        name: impl Into<String>,
+        supplier: impl StoreSupplier + 'static,
+    ) -> Self {
+        self.processors = self.processors.with_store_supplier(name, supplier);
+        self
+    }
+
+    /// Sets the topology that the program is for; the name is the application id where nothing says
+    /// another. In place of one that was set before.
+    #[must_use]
+    pub fn topology(mut self, name: impl Into<String>, topology: Topology) -> Self {
+        self.own = Some(Application::new(name, topology));
+        self
+    }
+
     /// Does what the process's arguments say; the exit code is the process's. Ends the process itself
     /// where they cannot be read, or ask for help.
     pub fn main(self) -> ExitCode {
-        cli::run(cli::Args::parse(), &self.processors)
+        let mut processors = self.processors;
+        if let Some(own) = &self.own {
+            processors = processors.and(own.topology().processors());
+        }
+        let image = cli::Image {
+            processors,
+            own: self.own,
+        };
+        cli::run(cli::Args::parse(), &image)
     }
 }

@@ -3,25 +3,25 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use millrace_crds::plan;
-use millrace_worker::api::Processors;
+use millrace_crds::plan::{self, Plan};
 
+use super::Image;
 use super::input::{self, Overrides, Planned};
 use super::out;
 
 /// Arguments of `check`.
 #[derive(Args)]
 pub(super) struct CheckArgs {
-    /// Files or folders of StreamApps.
-    #[arg(required = true, value_name = "FILE|DIR")]
+    /// Files or folders of StreamApps. Default: the topology of this program.
+    #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
 }
 
 /// Arguments of `describe`.
 #[derive(Args)]
 pub(super) struct DescribeArgs {
-    /// Files or folders of StreamApps.
-    #[arg(required = true, value_name = "FILE|DIR")]
+    /// Files or folders of StreamApps. Default: the topology of this program.
+    #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// Form of the description.
     #[arg(long, value_enum, default_value = "text")]
@@ -37,21 +37,17 @@ enum Format {
 }
 
 /// Says of each StreamApp that it is good, or all that is wrong with it.
-pub(super) fn check(args: &CheckArgs, processors: &Processors) -> Result<(), String> {
+pub(super) fn check(args: &CheckArgs, image: &Image) -> Result<(), String> {
+    let overrides = Overrides::default();
+    if args.paths.is_empty() {
+        return print_good("this program", &image.own(&overrides)?);
+    }
     let mut failed = Vec::new();
     for file in input::files(&args.paths)? {
-        match input::load(&file, &Overrides::default()) {
-            Ok(apps) if apps.is_empty() => {
-                failed.push(format!("{}: has no StreamApp", file.display()));
-            }
-            Ok(apps) => {
-                for app in &apps {
-                    match app.check_processors(processors) {
-                        Ok(()) => print_good(&file, app)?,
-                        Err(problems) => failed.push(problems),
-                    }
-                }
-            }
+        let name = file.display().to_string();
+        match input::load(&file, &overrides, image) {
+            Ok(apps) if apps.is_empty() => failed.push(format!("{name}: has no StreamApp")),
+            Ok(apps) => apps.iter().try_for_each(|app| print_good(&name, app))?,
             Err(problems) => failed.push(problems),
         }
     }
@@ -62,11 +58,10 @@ pub(super) fn check(args: &CheckArgs, processors: &Processors) -> Result<(), Str
     }
 }
 
-fn print_good(file: &std::path::Path, app: &Planned) -> Result<(), String> {
+fn print_good(place: &str, app: &Planned) -> Result<(), String> {
     let plan = &app.plan;
     out::line(format_args!(
-        "{}: {} is valid: {} subtopologies, {} stores, plan {}",
-        file.display(),
+        "{place}: {} is valid: {} subtopologies, {} stores, plan {}",
         plan.application_id,
         plan.subtopologies.len(),
         plan.stores.len(),
@@ -75,13 +70,19 @@ fn print_good(file: &std::path::Path, app: &Planned) -> Result<(), String> {
 }
 
 /// Prints each StreamApp's description.
-pub(super) fn describe(args: &DescribeArgs) -> Result<(), String> {
+pub(super) fn describe(args: &DescribeArgs, image: &Image) -> Result<(), String> {
+    let print = |plan: &Plan| match args.format {
+        Format::Text => out::line(plan::describe(plan)),
+        Format::Mermaid => out::line(plan::mermaid(plan)),
+    };
+    if args.paths.is_empty() {
+        return print(&image.own(&Overrides::default())?.plan);
+    }
     for file in input::files(&args.paths)? {
-        for app in input::load(&file, &Overrides::default())? {
-            match args.format {
-                Format::Text => out::line(plan::describe(&app.plan))?,
-                Format::Mermaid => out::line(plan::mermaid(&app.plan))?,
-            }
+        // What is looked at need not be run: by any program, whatever code the StreamApp needs.
+        for document in input::read(&file)? {
+            let planned = document.plan();
+            print(&planned.map_err(|problems| input::paragraphs(&problems))?)?;
         }
     }
     Ok(())

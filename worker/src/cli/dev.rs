@@ -8,7 +8,6 @@ use std::sync::Arc;
 use clap::Args;
 use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, SystemClock as LogClock};
 use millrace_kafka::{Cluster, TopicSpec};
-use millrace_worker::api::Processors;
 use millrace_worker::app::AppOptions;
 use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
@@ -16,14 +15,16 @@ use millrace_worker::http::topics;
 use millrace_worker::state::StateMemory;
 use millrace_worker::topics::{InternalTopics, external_topics};
 
+use super::Image;
 use super::input::{self, Overrides, Planned};
 use super::{out, service};
 
 /// Arguments of `dev`.
 #[derive(Args)]
 pub(super) struct DevArgs {
-    /// Files or folders of StreamApps.
-    #[arg(required = true, value_name = "FILE|DIR")]
+    /// Files or folders of StreamApps. A program with a topology of its own runs that too, and needs
+    /// none.
+    #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// Keeps topics and state in this directory over restarts. Default: in memory, state in a
     /// temporary directory that is removed at the end.
@@ -73,17 +74,8 @@ fn state_dir(data: Option<&Path>) -> StateDir {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn dev(args: &DevArgs, processors: &Processors) -> Result<(), String> {
-    let mut apps = Vec::new();
-    for file in input::files(&args.paths)? {
-        apps.extend(input::load(&file, &Overrides::default())?);
-    }
-    if apps.is_empty() {
-        return Err("there is no StreamApp in these files".to_owned());
-    }
-    for app in &apps {
-        app.check_processors(processors)?;
-    }
+pub(super) fn dev(args: &DevArgs, image: &Image) -> Result<(), String> {
+    let apps = apps(args, image)?;
     refuse_same_id(&apps)?;
     let options = EmbeddedOptions::default();
     let cluster = match &args.data {
@@ -101,13 +93,13 @@ pub(super) fn dev(args: &DevArgs, processors: &Processors) -> Result<(), String>
     let options = apps
         .into_iter()
         .map(|app| {
-            let mut config = WorkerConfig::new(&app.document.app, 0, state.path.clone());
+            let mut config = WorkerConfig::new(&app.app, 0, state.path.clone());
             // One process stands for all replicas.
             config.replicas = 1;
             AppOptions {
                 config,
                 plan: Arc::new(app.plan),
-                processors: processors.clone(),
+                processors: image.processors.clone(),
                 cluster: Arc::new(cluster.clone()),
                 clock: Arc::new(SystemClock),
                 memory: memory.clone(),
@@ -120,6 +112,25 @@ pub(super) fn dev(args: &DevArgs, processors: &Processors) -> Result<(), String>
     service::serve(options, address, topics::router(cluster), |address| {
         announce(&names, address);
     })
+}
+
+/// The StreamApps of the files; and that of the program's own topology, unless one of them is it.
+fn apps(args: &DevArgs, image: &Image) -> Result<Vec<Planned>, String> {
+    let overrides = Overrides::default();
+    let mut apps = Vec::new();
+    for file in input::files(&args.paths)? {
+        apps.extend(input::load(&file, &overrides, image)?);
+    }
+    if let Some(own) = &image.own {
+        let is_own = |app: &Planned| own.differences(&app.app).is_empty();
+        if !apps.iter().any(is_own) {
+            apps.insert(0, image.own(&overrides)?);
+        }
+    }
+    if apps.is_empty() {
+        return Err("there is no StreamApp to run: name files or folders of some".to_owned());
+    }
+    Ok(apps)
 }
 
 fn announce(names: &[String], address: SocketAddr) {
@@ -139,7 +150,7 @@ fn announce(names: &[String], address: SocketAddr) {
 fn refuse_same_id(apps: &[Planned]) -> Result<(), String> {
     let mut seen = BTreeMap::new();
     for app in apps {
-        let name = app.document.app.metadata.name.clone().unwrap_or_default();
+        let name = app.app.metadata.name.clone().unwrap_or_default();
         if let Some(other) = seen.insert(app.plan.application_id.clone(), name.clone()) {
             return Err(format!(
                 "StreamApps {other} and {name} have the same application id {}: they would share \

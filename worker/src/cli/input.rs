@@ -7,7 +7,9 @@ use millrace_crds::plan::Plan;
 use millrace_crds::read::{Document, read_documents};
 use millrace_crds::stream_app::Threads;
 use millrace_crds::topology::SerdeName;
-use millrace_worker::api::Processors;
+use millrace_crds::{Problem, StreamApp};
+
+use super::Image;
 
 /// Values that take the place of the StreamApp's own; named as Kafka Streams names them.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,8 +60,8 @@ impl From<SerdeArg> for SerdeName {
 }
 
 impl Overrides {
-    fn apply(&self, document: &mut Document) {
-        let spec = &mut document.app.spec;
+    pub(super) fn apply(&self, app: &mut StreamApp) {
+        let spec = &mut app.spec;
         if let Some(id) = &self.application_id {
             spec.application_id = Some(id.clone());
         }
@@ -151,33 +153,24 @@ fn ends(path: &Path, end: &str) -> bool {
 /// A StreamApp and its plan.
 pub(super) struct Planned {
     /// The StreamApp, overrides put in.
-    pub document: Document,
+    pub app: StreamApp,
     /// Its plan.
     pub plan: Plan,
 }
 
-impl Planned {
-    /// Refuses a StreamApp whose processors are not all registered in this worker image.
-    pub(super) fn check_processors(&self, processors: &Processors) -> Result<(), String> {
-        let id = &self.plan.application_id;
-        let checked = processors.check(&self.plan);
-        checked.map_err(|missing| format!("error: StreamApp {id}: {missing}"))
-    }
-}
-
 /// Reads and plans all StreamApps of a file; the error has all problems, a paragraph each.
-pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, String> {
-    let name = file.display().to_string();
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("could not read {name}: {error}"))?;
-    let documents = read_documents(&text, &name).map_err(|problems| paragraphs(&problems))?;
+pub(super) fn load(
+    file: &Path,
+    overrides: &Overrides,
+    image: &Image,
+) -> Result<Vec<Planned>, String> {
     let mut planned = Vec::new();
     let mut failures = Vec::new();
-    for mut document in documents {
-        overrides.apply(&mut document);
-        match document.plan() {
-            Ok(plan) => planned.push(Planned { document, plan }),
-            Err(problems) => failures.push(paragraphs(&problems)),
+    for mut document in read(file)? {
+        overrides.apply(&mut document.app);
+        match image.plan(document) {
+            Ok(app) => planned.push(app),
+            Err(problems) => failures.push(problems),
         }
     }
     if failures.is_empty() {
@@ -187,10 +180,16 @@ pub(super) fn load(file: &Path, overrides: &Overrides) -> Result<Vec<Planned>, S
     }
 }
 
-fn paragraphs(problems: &[millrace_crds::Problem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+/// Reads all StreamApps of a file; the error has all problems, a paragraph each.
+pub(super) fn read(file: &Path) -> Result<Vec<Document>, String> {
+    let name = file.display().to_string();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("could not read {name}: {error}"))?;
+    read_documents(&text, &name).map_err(|problems| paragraphs(&problems))
+}
+
+/// Problems, a paragraph each.
+pub(super) fn paragraphs(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }

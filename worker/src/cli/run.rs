@@ -1,20 +1,20 @@
 //! `run`: one StreamApp against Kafka.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
 use clap::{Args, ValueEnum};
 use millrace_crds::worker_api::env;
 use millrace_kafka::{KafkaCluster, KafkaConfig};
-use millrace_worker::api::Processors;
 use millrace_worker::app::AppOptions;
 use millrace_worker::clock::SystemClock;
 use millrace_worker::config::WorkerConfig;
 use millrace_worker::state::StateMemory;
 use millrace_worker::topics::InternalTopics;
 
+use super::Image;
 use super::input::{self, Overrides, Planned};
 use super::kafka_files::KafkaFilesArgs;
 use super::service;
@@ -22,9 +22,10 @@ use super::service;
 /// Arguments of `run`.
 #[derive(Args)]
 pub(super) struct RunArgs {
-    /// File with the StreamApp.
+    /// File with the StreamApp. A program with a topology of its own needs none; in a file it may be
+    /// given settings, and `topology: {}`.
     #[arg(long, short, env = env::STREAM_APP_FILE, value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     /// Name of the StreamApp, where the file has several.
     #[arg(long, env = "STREAM_APP_NAME", value_name = "NAME")]
     name: Option<String>,
@@ -87,20 +88,34 @@ fn ordinal(given: Option<u32>, hostname: Option<&str>) -> u32 {
 }
 
 /// The StreamApp to run.
-fn choose(args: &RunArgs) -> Result<Planned, String> {
-    let mut apps = input::load(&args.file, &args.overrides)?;
+fn choose(args: &RunArgs, image: &Image) -> Result<Planned, String> {
+    let Some(file) = &args.file else {
+        let own = image.own(&args.overrides)?;
+        return match &args.overrides.bootstrap_servers {
+            Some(_) => Ok(own),
+            None => Err("which Kafka? give --bootstrap-servers or BOOTSTRAP_SERVERS".to_owned()),
+        };
+    };
+    let app = choose_from(file, args, image)?;
+    image.check_is_own(&app)?;
+    Ok(app)
+}
+
+/// The StreamApp of a file.
+fn choose_from(file: &Path, args: &RunArgs, image: &Image) -> Result<Planned, String> {
+    let mut apps = input::load(file, &args.overrides, image)?;
     if let Some(name) = &args.name {
-        apps.retain(|app| app.document.app.metadata.name.as_deref() == Some(name));
+        apps.retain(|app| app.app.metadata.name.as_deref() == Some(name));
     }
     let names: Vec<&str> = apps
         .iter()
-        .filter_map(|app| app.document.app.metadata.name.as_deref())
+        .filter_map(|app| app.app.metadata.name.as_deref())
         .collect();
     match apps.len() {
         1 => apps.pop().ok_or_else(String::new),
         0 => Err(format!(
             "{} has no StreamApp{}",
-            args.file.display(),
+            file.display(),
             args.name
                 .as_ref()
                 .map(|name| format!(" named {name}"))
@@ -108,27 +123,25 @@ fn choose(args: &RunArgs) -> Result<Planned, String> {
         )),
         _ => Err(format!(
             "{} has several StreamApps ({}): choose one with --name",
-            args.file.display(),
+            file.display(),
             names.join(", ")
         )),
     }
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: &RunArgs, processors: &Processors) -> Result<(), String> {
-    let app = choose(args)?;
-    app.check_processors(processors)?;
+pub(super) fn run(args: &RunArgs, image: &Image) -> Result<(), String> {
+    let app = choose(args, image)?;
     let ordinal = ordinal(args.ordinal, std::env::var("HOSTNAME").ok().as_deref());
-    let config = WorkerConfig::new(&app.document.app, ordinal, args.state_dir.clone());
+    let config = WorkerConfig::new(&app.app, ordinal, args.state_dir.clone());
     let mut kafka = KafkaConfig::new(config.bootstrap_servers.clone(), config.engine.guarantee);
     kafka.properties.clone_from(&config.properties);
-    args.kafka_files
-        .apply(&app.document.app.spec.kafka, &mut kafka);
+    args.kafka_files.apply(&app.app.spec.kafka, &mut kafka);
     let cluster = KafkaCluster::new(kafka).map_err(|error| error.to_string())?;
     let options = AppOptions {
         config,
         plan: Arc::new(app.plan),
-        processors: processors.clone(),
+        processors: image.processors.clone(),
         cluster: Arc::new(cluster),
         clock: Arc::new(SystemClock),
         memory: StateMemory::new(None),

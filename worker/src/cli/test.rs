@@ -4,9 +4,9 @@ use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use millrace_worker::api::Processors;
 use millrace_worker::testing::TestSuite;
 
+use super::Image;
 use super::input::{self, TEST_FILE_END};
 use super::out;
 
@@ -49,8 +49,8 @@ struct Counts {
 }
 
 /// Runs the cases of all files; the exit code.
-pub(super) fn test(args: &TestArgs, processors: &Processors) -> u8 {
-    match test_files(args, processors) {
+pub(super) fn test(args: &TestArgs, image: &Image) -> u8 {
+    match test_files(args, image) {
         Ok(Counts { wrong: 1.., .. }) => WRONG,
         Ok(Counts { failed: 1.., .. }) => super::FAILED,
         Ok(_) => 0,
@@ -66,13 +66,13 @@ fn complain(message: &str) {
     eprintln!("{message}");
 }
 
-fn test_files(args: &TestArgs, processors: &Processors) -> Result<Counts, String> {
+fn test_files(args: &TestArgs, image: &Image) -> Result<Counts, String> {
     let files = input::files_ending(&args.paths, TEST_FILE_END)?;
     let colours = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut counts = Counts::default();
     for file in &files {
         out::line(file.display())?;
-        if let Err(message) = run(file, processors, colours, &mut counts) {
+        if let Err(message) = run(file, image, colours, &mut counts) {
             counts.wrong += 1;
             complain(&message);
         }
@@ -93,13 +93,9 @@ fn test_files(args: &TestArgs, processors: &Processors) -> Result<Counts, String
     Ok(counts)
 }
 
-fn run(
-    file: &Path,
-    processors: &Processors,
-    colours: bool,
-    counts: &mut Counts,
-) -> Result<(), String> {
-    let suite = TestSuite::open(file)?.with_processors(processors.clone());
+fn run(file: &Path, image: &Image, colours: bool, counts: &mut Counts) -> Result<(), String> {
+    let suite =
+        TestSuite::open_for(file, image.own.as_ref())?.with_processors(image.processors.clone());
     for result in suite.run().map_err(|error| error.to_string())? {
         out::all(result.report(colours))?;
         if result.passed() {

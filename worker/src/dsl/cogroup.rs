@@ -84,7 +84,7 @@ impl<K: Data, A: Data> CogroupedKStream<K, A> {
         initial: impl Fn() -> A + Send + Sync + 'static,
         store: impl Into<Materialized>,
     ) -> KTable<K, A::Present> {
-        let store = store.into();
+        let store = self.handle.graph.keeping(store);
         let step = Step::Cogroup(Cogroup {
             name: store.store,
             initial: initializer(&self.handle.graph, initial),

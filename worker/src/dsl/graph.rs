@@ -4,6 +4,7 @@
 //! other alone goes on from becomes part of that one's declaration; the others are declared by a name.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use millrace_crds::Problem;
@@ -14,7 +15,8 @@ use millrace_crds::topology::{
 use millrace_expr::{Function, NativeFunction, Type};
 
 use super::declare::declare;
-use super::options::MaterializedTable;
+use super::options::{Materialized, MaterializedTable};
+use crate::api::Processors;
 
 /// A node by its place.
 pub(super) type NodeId = usize;
@@ -57,6 +59,15 @@ pub(super) struct Node {
     pub(super) refers_to: Vec<NodeId>,
 }
 
+/// What a topology calls by name.
+#[derive(Clone, Debug)]
+pub(super) struct Code {
+    /// Functions of its expressions.
+    pub(super) functions: Functions,
+    /// Processors of its steps.
+    pub(super) processors: Processors,
+}
+
 /// The graph, shared by the builder and everything made of it.
 #[derive(Clone, Default)]
 pub(super) struct Graph(Rc<RefCell<Inner>>);
@@ -66,6 +77,11 @@ struct Inner {
     nodes: Vec<Node>,
     functions: Functions,
     function_count: usize,
+    processors: Processors,
+    /// Suppliers of stores, by the stores' names.
+    store_suppliers: BTreeMap<String, String>,
+    /// What two things of one kind were called: kind, name.
+    twice: Vec<(&'static str, String)>,
     /// Whether an operator was given a part of another builder.
     mixed: bool,
 }
@@ -126,17 +142,62 @@ impl Graph {
         name
     }
 
-    /// The topology, the functions that its expressions call, and what is wrong with the composition.
-    pub(super) fn topology(&self) -> (Topology, Functions, Vec<Problem>) {
+    /// Registers a processor by its name.
+    pub(super) fn processors(&self, name: &str, with: impl FnOnce(Processors, &str) -> Processors) {
+        let mut inner = self.0.borrow_mut();
+        if inner.processors.has(name) {
+            inner.twice.push(("processor", name.to_owned()));
+        }
+        inner.processors = with(std::mem::take(&mut inner.processors), name);
+    }
+
+    /// Notes who keeps a store, where that is not the engine.
+    pub(super) fn supplied(&self, store: &str, supplier: Option<String>) {
+        let mut inner = self.0.borrow_mut();
+        let supplier = supplier.map(|supplier| (store.to_owned(), supplier));
+        inner.store_suppliers.extend(supplier);
+    }
+
+    /// A store that is made, whoever keeps it.
+    pub(super) fn keeping(&self, store: impl Into<Materialized>) -> Materialized {
+        let mut store = store.into();
+        self.supplied(&store.store, store.supplier.take());
+        store
+    }
+
+    /// As [`Graph::keeping`], of a table as it is.
+    pub(super) fn keeping_table(&self, store: impl Into<MaterializedTable>) -> MaterializedTable {
+        let MaterializedTable { store, versioned } = store.into();
+        let store = self.keeping(store);
+        MaterializedTable { store, versioned }
+    }
+
+    /// Notes that a name was given twice.
+    pub(super) fn twice(&self, kind: &'static str, name: &str) {
+        self.0.borrow_mut().twice.push((kind, name.to_owned()));
+    }
+
+    /// The topology, its code, and what is wrong with the composition.
+    pub(super) fn topology(&self) -> (Topology, Code, Vec<Problem>) {
         let inner = self.0.borrow();
-        let (topology, mut problems) = declare(&inner.nodes);
+        let (mut topology, mut problems) = declare(&inner.nodes);
+        topology.functions = inner.functions.declarations();
+        topology.store_suppliers.clone_from(&inner.store_suppliers);
         if inner.mixed {
             problems.push(problem(
                 "parts of two builders were joined or merged".to_owned(),
                 "build a topology with one `StreamsBuilder`",
             ));
         }
-        (topology, inner.functions.clone(), problems)
+        problems.extend(inner.twice.iter().map(|(kind, name)| {
+            let message = format!("the name `{name}` was given to two {kind}s");
+            problem(message, "give each one of its own")
+        }));
+        let code = Code {
+            functions: inner.functions.clone(),
+            processors: inner.processors.clone(),
+        };
+        (topology, code, problems)
     }
 }
 
@@ -217,13 +278,5 @@ pub(super) fn problem(message: String, help: &str) -> Problem {
 
 /// The name of a format in the topology language.
 pub(super) fn format_name(format: SerdeKind) -> SerdeName {
-    match format {
-        SerdeKind::Bytes => SerdeName::Bytes,
-        SerdeKind::String => SerdeName::String,
-        SerdeKind::Json => SerdeName::Json,
-        SerdeKind::Int => SerdeName::Int,
-        SerdeKind::Long => SerdeName::Long,
-        SerdeKind::Double => SerdeName::Double,
-        SerdeKind::Decimal => SerdeName::Decimal,
-    }
+    format.into()
 }

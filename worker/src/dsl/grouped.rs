@@ -106,7 +106,7 @@ impl<K: Data, V: Data> KGroupedStream<K, V> {
 
     /// The number of records of each key.
     pub fn count(&self, store: impl Into<Materialized>) -> KTable<K, i64> {
-        self.aggregated(count::<K>(store.into()))
+        self.aggregated(count::<K>(self.handle.graph.keeping(store)))
     }
 
     /// Records of each key combined, starting from the first; the closure gets what was made of those
@@ -117,7 +117,7 @@ impl<K: Data, V: Data> KGroupedStream<K, V> {
         store: impl Into<Materialized>,
     ) -> KTable<K, V::Present> {
         let call = reducer(&self.handle.graph, "reduce", reduce);
-        self.aggregated(reduced::<K, V>(call, store.into()))
+        self.aggregated(reduced::<K, V>(call, self.handle.graph.keeping(store)))
     }
 
     /// Records of each key taken into an aggregate. One that becomes `None` is deleted.
@@ -133,7 +133,10 @@ impl<K: Data, V: Data> KGroupedStream<K, V> {
             value: aggregator(graph, "aggregate", aggregate),
             merge: None,
         };
-        self.aggregated(aggregate_step::<K, A>(calls, store.into()))
+        self.aggregated(aggregate_step::<K, A>(
+            calls,
+            self.handle.graph.keeping(store),
+        ))
     }
 
     /// Begins one table of several groups: see [`CogroupedKStream`].

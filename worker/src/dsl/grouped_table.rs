@@ -53,7 +53,7 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
 
     /// The number of rows of each group.
     pub fn count(&self, store: impl Into<Materialized>) -> KTable<K, i64> {
-        self.aggregated(count::<K>(store.into()))
+        self.aggregated(count::<K>(self.handle.graph.keeping(store)))
     }
 
     /// Values of each group combined, starting from the first.
@@ -63,7 +63,8 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
         subtract: impl Fn(&V, &V) -> V + Send + Sync + 'static,
         store: impl Into<Materialized>,
     ) -> KTable<K, V::Present> {
-        let (graph, store) = (&self.handle.graph, store.into());
+        let graph = &self.handle.graph;
+        let store = graph.keeping(store);
         self.aggregated(Step::Reduce(Reduce {
             name: store.store,
             value: reducer(graph, "add", add),
@@ -82,7 +83,8 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
         subtract: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
         store: impl Into<Materialized>,
     ) -> KTable<K, A::Present> {
-        let (graph, store) = (&self.handle.graph, store.into());
+        let graph = &self.handle.graph;
+        let store = graph.keeping(store);
         self.aggregated(Step::Aggregate(Aggregate {
             name: store.store,
             initial: initializer(graph, initial),

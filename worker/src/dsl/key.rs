@@ -14,6 +14,9 @@ pub trait Key: Sized + Send + Sync + 'static {
     /// The expression of what [`Key::read`] reads.
     #[doc(hidden)]
     const EXPRESSION: &'static str;
+    /// Whether there is a window beside it.
+    #[doc(hidden)]
+    const WINDOWED: bool;
 
     /// The type of that expression.
     #[doc(hidden)]
@@ -30,6 +33,7 @@ pub trait Key: Sized + Send + Sync + 'static {
 impl<T: Data> Key for T {
     type Plain = T;
     const EXPRESSION: &'static str = "key";
+    const WINDOWED: bool = false;
 
     fn expression_type() -> Type {
         T::value_type()
@@ -55,6 +59,7 @@ pub struct Windowed<K> {
 impl<K: Data> Key for Windowed<K> {
     type Plain = K;
     const EXPRESSION: &'static str = "[key, window.start, window.end]";
+    const WINDOWED: bool = true;
 
     fn expression_type() -> Type {
         Type::any_list()

@@ -70,6 +70,7 @@ pub struct Materialized {
     pub(super) store: String,
     pub(super) in_memory: bool,
     pub(super) logging: Option<bool>,
+    pub(super) supplier: Option<String>,
 }
 
 impl Materialized {
@@ -79,6 +80,7 @@ impl Materialized {
             store: store.into(),
             in_memory: false,
             logging: None,
+            supplier: None,
         }
     }
 
@@ -93,6 +95,14 @@ impl Materialized {
     #[must_use]
     pub fn with_logging_disabled(mut self) -> Self {
         self.logging = Some(false);
+        self
+    }
+
+    /// Has it kept by a supplier of stores that the program registers under this name
+    /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). Not with windows.
+    #[must_use]
+    pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
+        self.supplier = Some(supplier.into());
         self
     }
 

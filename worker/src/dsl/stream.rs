@@ -242,7 +242,7 @@ impl<K: Key, V: Data> KStream<K, V> {
     /// Turns it into a table: the latest value of each key. A record without a value deletes its key:
     /// the values of a stream that has such are an `Option`, those of the table what is in it.
     pub fn to_table(&self, store: impl Into<MaterializedTable>) -> KTable<K, V::Present> {
-        let MaterializedTable { store, versioned } = store.into();
+        let MaterializedTable { store, versioned } = self.handle.graph.keeping_table(store);
         let step = Step::ToTable(ToTable {
             name: store.store,
             serdes: serdes::<K, V>(),

@@ -66,7 +66,8 @@ impl<K, V> KTable<K, V> {
     /// store. Needed to join it.
     #[must_use]
     pub fn materialized(self, store: impl Into<MaterializedTable>) -> Self {
-        Self::of(self.handle.materialized(store.into()))
+        let store = self.handle.graph.keeping_table(store);
+        Self::of(self.handle.materialized(store))
     }
 }
 

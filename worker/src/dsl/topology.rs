@@ -3,26 +3,28 @@
 use millrace_crds::plan::{self, Functions, Plan};
 use millrace_crds::{Problem, StreamApp, StreamAppSpec, topology};
 
+use super::graph::Code;
+use crate::api::Processors;
+
 /// Brokers of an application that is planned or tried out, not run.
 const NO_KAFKA: &str = "localhost:9092";
 
-/// A topology, as data, and the functions that its expressions call: a StreamApp's `topology` and what
-/// makes it run.
+/// A topology, as data, and the code that it calls: a StreamApp's `topology` and what makes it run.
 #[derive(Clone, Debug)]
 pub struct Topology {
     topology: topology::Topology,
-    functions: Functions,
+    code: Code,
     /// What the builder noted.
     problems: Vec<Problem>,
 }
 
 impl Topology {
     pub(super) fn new(
-        (topology, functions, problems): (topology::Topology, Functions, Vec<Problem>),
+        (topology, code, problems): (topology::Topology, Code, Vec<Problem>),
     ) -> Self {
         Self {
             topology,
-            functions,
+            code,
             problems,
         }
     }
@@ -34,7 +36,19 @@ impl Topology {
 
     /// The closures.
     pub fn functions(&self) -> &Functions {
-        &self.functions
+        &self.code.functions
+    }
+
+    /// The processors.
+    pub fn processors(&self) -> &Processors {
+        &self.code.processors
+    }
+
+    /// With code that was registered apart from the builder: suppliers of stores.
+    #[must_use]
+    pub fn with_code(mut self, registered: &Processors) -> Self {
+        self.code.processors = self.code.processors.and(registered);
+        self
     }
 
     /// A StreamApp of this topology, all else by default: what tests and [`Topology::plan`] use. It
@@ -60,7 +74,7 @@ impl Topology {
     /// As [`Topology::plan`]; also what is wrong with the settings.
     pub fn plan_of(&self, app: &StreamApp) -> Result<Plan, Vec<Problem>> {
         if self.problems.is_empty() {
-            plan::plan_with(app, &self.functions)
+            plan::plan_with(app, self.functions())
         } else {
             Err(self.problems.clone())
         }

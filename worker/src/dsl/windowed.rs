@@ -50,6 +50,10 @@ impl<K: Data, V: Data> Groups<K, V> {
         KTable::of(handle.steps(steps, Kind::Table, Vec::new()))
     }
 
+    fn keeping(&self, store: impl Into<Materialized>) -> Materialized {
+        self.grouped.parts().0.graph.keeping(store)
+    }
+
     fn count(&self, store: Materialized) -> KTable<Windowed<K>, i64> {
         self.aggregated(count::<K>(store))
     }
@@ -101,7 +105,7 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
 
     /// The number of records of each key and window.
     pub fn count(&self, store: impl Into<Materialized>) -> KTable<Windowed<K>, i64> {
-        self.0.count(store.into())
+        self.0.count(self.0.keeping(store))
     }
 
     /// Records of each key and window combined, starting from the first.
@@ -110,7 +114,7 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
         reduce: impl Fn(&V, &V) -> V + Send + Sync + 'static,
         store: impl Into<Materialized>,
     ) -> KTable<Windowed<K>, V::Present> {
-        self.0.reduce(reduce, store.into())
+        self.0.reduce(reduce, self.0.keeping(store))
     }
 
     /// Records of each key and window taken into an aggregate.
@@ -120,7 +124,8 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
         aggregate: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
         store: impl Into<Materialized>,
     ) -> KTable<Windowed<K>, A::Present> {
-        self.0.aggregate(initial, aggregate, None, store.into())
+        self.0
+            .aggregate(initial, aggregate, None, self.0.keeping(store))
     }
 }
 
@@ -145,7 +150,7 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
 
     /// The number of records of each session.
     pub fn count(&self, store: impl Into<Materialized>) -> KTable<Windowed<K>, i64> {
-        self.0.count(store.into())
+        self.0.count(self.0.keeping(store))
     }
 
     /// Records of each session combined, starting from the first.
@@ -154,7 +159,7 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
         reduce: impl Fn(&V, &V) -> V + Send + Sync + 'static,
         store: impl Into<Materialized>,
     ) -> KTable<Windowed<K>, V::Present> {
-        self.0.reduce(reduce, store.into())
+        self.0.reduce(reduce, self.0.keeping(store))
     }
 
     /// Records of each session taken into an aggregate; `merge` makes one of two sessions that a
@@ -168,7 +173,7 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
     ) -> KTable<Windowed<K>, A::Present> {
         let merge = merger(&self.0.grouped.parts().0.graph, merge);
         self.0
-            .aggregate(initial, aggregate, Some(merge), store.into())
+            .aggregate(initial, aggregate, Some(merge), self.0.keeping(store))
     }
 }
 

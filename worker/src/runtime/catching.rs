@@ -135,7 +135,7 @@ impl Active {
             batch.write(now)?;
         }
         for store in &mut self.stores {
-            store.store.apply_committed();
+            store.store.apply_committed()?;
         }
         Ok(())
     }

@@ -202,7 +202,7 @@ impl GlobalReader {
         let store = &self.options.plan.global_table(table).store;
         match &self.tables.tables()[table.0].rows {
             Committed::Rocks(db) => db.clear(store)?,
-            Committed::Memory(_) => {}
+            Committed::Memory(_) | Committed::Supplied(_) => {}
         }
         let mut of_table = Vec::new();
         for partition in &mut self.partitions {

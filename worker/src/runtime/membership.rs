@@ -49,7 +49,11 @@ impl StreamThread {
 
     /// Sends a task to the restorer; one without stores has nothing to restore.
     pub(super) fn restore(&mut self, number: i32, task: TaskId, state: Option<TaskState>) {
-        let stores = StoreToRestore::of(&self.context.plan, task.subtopology);
+        let stores = StoreToRestore::of(
+            &self.context.plan,
+            task.subtopology,
+            &self.context.processors,
+        );
         if stores.is_empty() {
             let state = TaskState {
                 db: None,

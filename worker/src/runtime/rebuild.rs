@@ -51,7 +51,11 @@ impl StreamThread {
 
     /// Whether every store of a task has a changelog.
     fn is_logged(&self, task: TaskId) -> bool {
-        let stores = StoreToRestore::of(&self.context.plan, task.subtopology);
+        let stores = StoreToRestore::of(
+            &self.context.plan,
+            task.subtopology,
+            &self.context.processors,
+        );
         stores.iter().all(|store| store.changelog.is_some())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use millrace_crds::plan::{Plan, SerdeKind, TaskId};
 
+use crate::api::{Processors, RegisteredSupplier};
 use crate::error::EngineError;
 use crate::state::Shape;
 use crate::task::TaskState;
@@ -22,13 +23,16 @@ pub struct StoreToRestore {
     pub value: SerdeKind,
     /// Changelog topic; `None` where nothing is logged, and so nothing restored.
     pub changelog: Option<Arc<str>>,
-    /// Whether its rows are in memory alone.
+    /// Whether its rows are not in RocksDB, and so restored whole.
     pub in_memory: bool,
+    /// What keeps them instead, where that is no memory of ours.
+    pub supplier: Option<RegisteredSupplier>,
 }
 
 impl StoreToRestore {
-    /// The stores of a subtopology, by slot.
-    pub fn of(plan: &Plan, subtopology: usize) -> Vec<Self> {
+    /// The stores of a subtopology, by slot; their suppliers are among these, as
+    /// [`Processors::check`] has seen.
+    pub fn of(plan: &Plan, subtopology: usize, suppliers: &Processors) -> Vec<Self> {
         let ids = plan
             .subtopologies
             .get(subtopology)
@@ -41,7 +45,11 @@ impl StoreToRestore {
                 key: store.key,
                 value: store.value,
                 changelog: store.changelog.as_deref().map(Arc::from),
-                in_memory: store.in_memory,
+                in_memory: store.in_memory || store.supplier.is_some(),
+                supplier: store
+                    .supplier
+                    .as_deref()
+                    .and_then(|name| suppliers.store_supplier(name)),
             })
             .collect()
     }

@@ -10,6 +10,7 @@ use super::layout;
 use super::observed::CommittedObserved;
 use super::shape::Shape;
 use super::{Row, StateError, TaskDb};
+use crate::api::SuppliedRows;
 
 /// Committed rows of an in-memory store. The lock is taken at reads of queries and at commits; the
 /// stream thread is its only writer, so its own reads never wait for long.
@@ -22,6 +23,8 @@ pub enum Committed {
     Rocks(Arc<TaskDb>),
     /// In memory: restored whole at each start.
     Memory(MemoryRows),
+    /// In a store that the worker's image supplies: restored whole at each start.
+    Supplied(SuppliedRows),
 }
 
 /// Committed rows of one store of one task. Cloning shares.
@@ -68,6 +71,7 @@ impl CommittedStore {
                 .unwrap_or_else(PoisonError::into_inner)
                 .get(key)
                 .cloned()),
+            Committed::Supplied(rows) => rows.get(key),
         }
     }
 
@@ -104,6 +108,7 @@ impl CommittedStore {
         }
         match &self.rows {
             Committed::Rocks(db) => db.scan(&self.name, from, to, row),
+            Committed::Supplied(rows) => rows.scan(from, to, &mut row),
             Committed::Memory(rows) => {
                 let rows = rows.read().unwrap_or_else(PoisonError::into_inner);
                 let upper = to.map_or(Bound::Unbounded, Bound::Excluded);

@@ -50,6 +50,7 @@ impl GlobalTables {
             Committed::Rocks(db) => db
                 .get(&table.name, key)?
                 .map(|row| &*arena.alloc_slice_copy(&row)),
+            Committed::Supplied(rows) => rows.get(key)?.map(|row| &*arena.alloc_slice_copy(&row)),
             Committed::Memory(rows) => {
                 let rows = rows.read().unwrap_or_else(PoisonError::into_inner);
                 rows.get(key).map(|row| &*arena.alloc_slice_copy(row))

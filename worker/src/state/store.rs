@@ -57,7 +57,7 @@ impl Store {
     /// A store with nothing uncommitted, which caches so many bytes of committed rows.
     pub fn new(id: StoreId, committed: CommittedStore, cache_bytes: usize) -> Self {
         let cache_bytes = match committed.rows {
-            Committed::Rocks(_) => cache_bytes,
+            Committed::Rocks(_) | Committed::Supplied(_) => cache_bytes,
             Committed::Memory(_) => 0,
         };
         let observed = committed.observed.get();
@@ -151,6 +151,11 @@ impl Store {
         match &self.committed.rows {
             Committed::Rocks(db) => {
                 let row = db.get(&self.committed.name, key)?;
+                self.cache.put(hash, key, row.as_deref());
+                Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
+            }
+            Committed::Supplied(rows) => {
+                let row = rows.get(key)?;
                 self.cache.put(hash, key, row.as_deref());
                 Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
             }
@@ -335,8 +340,8 @@ impl Store {
     }
 
     /// Adds the uncommitted writes to the commit's batch, in key order (RocksDB's memtable inserts
-    /// sorted keys faster), and what has expired since the last commit. In-memory stores apply them
-    /// in [`Store::apply_committed`].
+    /// sorted keys faster), and what has expired since the last commit. Other stores apply them in
+    /// [`Store::apply_committed`].
     pub fn write_to(&self, batch: &mut CommitBatch<'_>) -> Result<(), StateError> {
         for (key, row) in self.overlay.sorted() {
             batch.put(&self.committed.name, key, row)?;
@@ -353,8 +358,13 @@ impl Store {
         self.shape().expired(before, self.there_from())
     }
 
-    /// After the commit: the overlay is the committed state now.
-    pub fn apply_committed(&mut self) {
+    /// After the commit: the overlay is the committed state now. Only a supplied store can fail; its
+    /// rows are then not to be used any more.
+    pub fn apply_committed(&mut self) -> Result<(), StateError> {
+        if let Committed::Supplied(rows) = &self.committed.rows {
+            let writes: Vec<_> = self.overlay.sorted().collect();
+            rows.write(&writes)?;
+        }
         if let Committed::Memory(rows) = &self.committed.rows {
             let mut rows = rows.write().unwrap_or_else(PoisonError::into_inner);
             for (key, row) in self.overlay.iter() {
@@ -378,6 +388,7 @@ impl Store {
         self.committed.observed.set(self.observed);
         self.committed.observed.set_live_from(self.there_from());
         self.forget_writes();
+        Ok(())
     }
 
     fn keep_recent(&mut self) {

@@ -109,7 +109,7 @@ impl Task {
         }
         self.write_batch(now_ms, now)?;
         for store in &mut self.stores {
-            store.apply_committed();
+            store.apply_committed()?;
         }
         Ok(())
     }

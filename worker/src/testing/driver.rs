@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_crds::StreamApp;
-use millrace_crds::plan::Plan;
+use millrace_crds::plan::{Functions, Plan};
 use millrace_crds::read::read_documents;
 use millrace_embedded::{EmbeddedCluster, EmbeddedOptions, Isolation, ReadFrom, StoredRecord};
 use millrace_kafka::{Cluster, CommittedOffset, HeadersBuf, TopicPartition, TopicSpec};
@@ -104,7 +104,27 @@ impl TopologyDriver {
         cluster: EmbeddedCluster,
         clock: ManualClock,
     ) -> Result<Self, DriverError> {
-        let (config, plan, state) = plan_of(yaml)?;
+        Self::opened(plan_of(yaml)?, options, cluster, clock)
+    }
+
+    /// Drives a StreamApp that has been planned, as [`TopologyDriver::with_options`] does.
+    pub fn of_plan(
+        app: &StreamApp,
+        plan: Plan,
+        options: &DriverOptions,
+    ) -> Result<Self, DriverError> {
+        let clock = ManualClock::new(START_MS);
+        let cluster = EmbeddedCluster::in_memory(options.log.clone(), clock.clone());
+        let (config, state) = settings_of(app);
+        Self::opened((config, Arc::new(plan), state), options, cluster, clock)
+    }
+
+    fn opened(
+        (config, plan, state): (WorkerConfig, Arc<Plan>, TempDir),
+        options: &DriverOptions,
+        cluster: EmbeddedCluster,
+        clock: ManualClock,
+    ) -> Result<Self, DriverError> {
         options.processors.check(&plan).map_err(EngineError::from)?;
         let (sources, sinks) = external_topics(&plan);
         let specs: Vec<_> = sources
@@ -182,6 +202,11 @@ impl TopologyDriver {
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Where records go that failed.
+    pub(super) fn dead_letter_topic(&self) -> &str {
+        &self.config.engine.dead_letter_topic
     }
 
     /// Milliseconds since the epoch, by the clock.
@@ -396,10 +421,7 @@ impl TopologyDriver {
 
 /// The only StreamApp of a YAML text: its settings, its plan, and a directory for its state.
 pub(super) fn plan_of(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), DriverError> {
-    let refused = |problems: Vec<millrace_crds::Problem>| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        DriverError::StreamApp(lines.join("\n"))
-    };
+    let refused = |problems: Vec<_>| DriverError::refused(&problems);
     let documents = read_documents(yaml, "driver").map_err(refused)?;
     let [document] = &documents[..] else {
         let message = format!(
@@ -408,7 +430,7 @@ pub(super) fn plan_of(yaml: &str) -> Result<(WorkerConfig, Arc<Plan>, TempDir), 
         );
         return Err(DriverError::StreamApp(message));
     };
-    let plan = Arc::new(document.plan().map_err(refused)?);
+    let plan = Arc::new(document.plan_with(&Functions::new()).map_err(refused)?);
     let (config, state) = settings_of(&document.app);
     Ok((config, plan, state))
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with a driver.
 
+use millrace_crds::Problem;
+
 use crate::error::EngineError;
 use crate::state::StateError;
 
@@ -29,4 +31,15 @@ pub enum DriverError {
     /// There is no member of this number (any more).
     #[error("there is no member {0}: it was closed, crashed, or never added")]
     NoMember(u32),
+    /// Records or rows are not of the types that were asked for, or are not there.
+    #[error("{0}")]
+    Types(String),
+}
+
+impl DriverError {
+    /// A StreamApp that has these problems.
+    pub(super) fn refused(problems: &[Problem]) -> Self {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Self::StreamApp(lines.join("\n"))
+    }
 }

@@ -245,7 +245,7 @@ impl StepDriver {
             let topology = topology.ok_or_else(|| {
                 EngineError::Topics(format!("the plan has no subtopology for task {id}"))
             })?;
-            let stores = driver.stores(plan, id)?;
+            let stores = driver.stores(plan, id, processors)?;
             let (group, sources) = driver.inputs(&topology);
             let (flush, errors) = (config.engine.flush, config.engine.errors);
             let task = Task::new(
@@ -270,8 +270,13 @@ impl StepDriver {
     }
 
     /// Empty stores of a task.
-    fn stores(&self, plan: &Plan, id: TaskId) -> Result<TaskState, DriverError> {
-        let specs = StoreToRestore::of(plan, id.subtopology);
+    fn stores(
+        &self,
+        plan: &Plan,
+        id: TaskId,
+        processors: &Processors,
+    ) -> Result<TaskState, DriverError> {
+        let specs = StoreToRestore::of(plan, id.subtopology, processors);
         let db = if self.options.on_disk && !specs.is_empty() {
             let directory = StateDirectory::open(self.state.path(), &plan.application_id)?;
             let names: Vec<&str> = specs.iter().map(|spec| &*spec.name).collect();
@@ -282,15 +287,17 @@ impl StepDriver {
             None
         };
         let stores = specs.iter().map(|spec| {
-            let rows = match &db {
-                Some(db) => Committed::Rocks(Arc::clone(db)),
-                None => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
+            let rows = match (&spec.supplier, &db) {
+                (Some(supplier), _) => Committed::Supplied(supplier.open(&spec.name, id)?),
+                (None, Some(db)) => Committed::Rocks(Arc::clone(db)),
+                (None, None) => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
             };
             let formats = (spec.key, spec.value);
-            CommittedStore::new(Arc::clone(&spec.name), spec.shape, formats, rows)
+            let name = Arc::clone(&spec.name);
+            Ok(CommittedStore::new(name, spec.shape, formats, rows))
         });
         Ok(TaskState {
-            stores: stores.collect(),
+            stores: stores.collect::<Result<_, DriverError>>()?,
             topic_ids: vec![String::new(); specs.len()],
             offsets: vec![0; specs.len()],
             db,

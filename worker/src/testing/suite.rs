@@ -16,15 +16,17 @@ mod seen;
 use std::path::Path;
 
 use millrace_crds::plan::Plan;
-use millrace_crds::read::read_documents;
+use millrace_crds::read::{Document, read_documents};
 use millrace_crds::test_file::{Formats, TestDocument};
 use millrace_crds::{Location, Problem, StreamApp, read_test_file};
 
 use super::DriverError;
 use crate::api::Processors;
 use crate::config::WorkerConfig;
+use crate::dsl::{Application, plan_document};
 
 pub use compare::{Difference, Line};
+pub(super) use seen::Seen;
 
 /// A test file and the StreamApp it is about, both checked.
 #[derive(Debug)]
@@ -63,31 +65,37 @@ impl TestSuite {
     /// A file that cannot be read, or all that is wrong with it or with its StreamApp: a paragraph
     /// each, with file and line.
     pub fn open(path: &Path) -> Result<Self, String> {
+        Self::open_for(path, None)
+    }
+
+    /// As [`TestSuite::open`], for a program with a topology of its own: that is what a test file
+    /// without a StreamApp is about.
+    ///
+    /// # Errors
+    /// As [`TestSuite::open`].
+    pub fn open_for(path: &Path, own: Option<&Application>) -> Result<Self, String> {
         let file = path.display().to_string();
         let document = read_test_file(&text_of(path)?, &file).map_err(|all| paragraphs(&all))?;
-        let app_path = path.parent().unwrap_or(Path::new(""));
-        let app_path = app_path.join(&document.file.app);
-        let app_name = app_path.display().to_string();
-        let text =
-            text_of(&app_path).map_err(|message| document.problem("app", message).to_string())?;
-        let mut apps = read_documents(&text, &app_name).map_err(|all| paragraphs(&all))?;
-        let names: Vec<String> = apps
-            .iter()
-            .filter_map(|found| found.app.metadata.name.clone())
-            .collect();
-        if let Some(name) = &document.file.name {
-            apps.retain(|found| found.app.metadata.name.as_ref() == Some(name));
-        }
-        let (Some(found), true) = (apps.pop(), apps.is_empty()) else {
-            let message = match &document.file.name {
-                Some(name) => format!("{app_name} has no single StreamApp `{name}`"),
-                None => format!("{app_name} has {} StreamApps: say which", names.len()),
-            };
-            let problem = document.problem("name", message);
-            return Err(format!("{problem}\n  it has: {}", names.join(", ")));
+        let processors = own.map(|own| own.topology().processors().clone());
+        let (app, plan) = match (&document.file.app, own) {
+            (Some(app), _) => {
+                let app = path.parent().unwrap_or(Path::new("")).join(app);
+                let mut found = stream_app(&app, &document)?;
+                let plan = plan_document(&mut found, own).map_err(|all| paragraphs(&all))?;
+                (found.app, plan)
+            }
+            (None, Some(own)) => {
+                let app = own.stream_app();
+                let plan = own.topology().plan_of(&app);
+                (app, plan.map_err(|all| paragraphs(&all))?)
+            }
+            (None, None) => {
+                let problem = document.problem("app", "`app` is missing: the StreamApp's file");
+                return Err(problem.to_string());
+            }
         };
-        let plan = found.plan().map_err(|all| paragraphs(&all))?;
-        Self::new(document, found.app, plan).map_err(|all| paragraphs(&all))
+        let suite = Self::new(document, app, plan).map_err(|all| paragraphs(&all))?;
+        Ok(suite.with_processors(processors.unwrap_or_default()))
     }
 
     /// Cases for a StreamApp that has been planned.
@@ -123,6 +131,29 @@ impl TestSuite {
         let cases = &self.document.file.cases;
         (0..cases.len()).map(|case| case::run(self, case)).collect()
     }
+}
+
+/// The StreamApp that a test file names.
+fn stream_app(path: &Path, test: &TestDocument) -> Result<Document, String> {
+    let file = path.display().to_string();
+    let text = text_of(path).map_err(|message| test.problem("app", message).to_string())?;
+    let mut apps = read_documents(&text, &file).map_err(|all| paragraphs(&all))?;
+    let names: Vec<String> = apps
+        .iter()
+        .filter_map(|found| found.app.metadata.name.clone())
+        .collect();
+    if let Some(name) = &test.file.name {
+        apps.retain(|found| found.app.metadata.name.as_ref() == Some(name));
+    }
+    if let (Some(found), true) = (apps.pop(), apps.is_empty()) {
+        return Ok(found);
+    }
+    let message = match &test.file.name {
+        Some(name) => format!("{file} has no single StreamApp `{name}`"),
+        None => format!("{file} has {} StreamApps: say which", names.len()),
+    };
+    let problem = test.problem("name", message);
+    Err(format!("{problem}\n  it has: {}", names.join(", ")))
 }
 
 fn text_of(path: &Path) -> Result<String, String> {

@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod aggregates;
+mod application;
 mod examples;
 mod joins;
+mod process;
 mod refusals;
 mod stateless;
 mod support;
+mod typed;

@@ -16,6 +16,7 @@ mod processors;
 mod restores;
 mod steps;
 mod store;
+mod supplied_stores;
 mod support;
 mod table_aggregates;
 mod table_joins;

@@ -176,6 +176,7 @@ fn job() -> RestoreJob {
         value: SerdeKind::String,
         changelog: Some(CHANGELOG.into()),
         in_memory: false,
+        supplier: None,
     };
     RestoreJob {
         number: 0,

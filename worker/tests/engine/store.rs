@@ -151,7 +151,7 @@ impl Checked {
             batch.checkpoint(STORE, &checkpoint).unwrap();
             batch.write(Instant::now()).unwrap();
         }
-        self.store.apply_committed();
+        self.store.apply_committed().unwrap();
         assert_eq!(
             (self.store.uncommitted_len(), self.store.uncommitted_bytes()),
             (0, 0)

@@ -86,7 +86,7 @@ impl Bench {
             batch.checkpoint(STORE, &checkpoint).unwrap();
             batch.write(Instant::now()).unwrap();
         }
-        self.store.apply_committed();
+        self.store.apply_committed().unwrap();
         self.check_expired();
     }
 

@@ -1,12 +1,18 @@
 //! Stores: names, formats, what they hold.
 
 use super::{At, Builder, Choice, Part};
+use std::collections::BTreeMap;
+
+use crate::limits;
 use crate::path::Path;
+use crate::plan::check::check_count;
 use crate::plan::flow::{Flow, Windowed};
 use crate::plan::graph::{SerdeKind, Store, StoreId, StoreKind, WindowedKey};
 use crate::plan::names::check_name;
+use crate::plan::spec;
 use crate::plan::topics;
 use crate::problem::Problem;
+use crate::suggest;
 use crate::topology::{SerdeName, Serdes};
 
 /// A store to be added.
@@ -58,9 +64,46 @@ impl Builder<'_, '_> {
             kind: store.kind,
             changelog: store.logging.unwrap_or(true).then_some(changelog),
             in_memory: store.in_memory,
+            supplier: None,
             subtopology: 0,
         });
         Some(id)
+    }
+
+    /// Gives the stores their suppliers, now that all are known.
+    pub(super) fn supply_stores(&mut self, suppliers: &BTreeMap<String, String>) {
+        let path = spec().key("topology").key("storeSuppliers");
+        let (count, bounds) = (suppliers.len(), (0, limits::SUPPLIED_STORES));
+        check_count(&path, "stores", count, bounds, self.problems);
+        for (name, supplier) in suppliers.iter().take(limits::SUPPLIED_STORES) {
+            let path = path.key(name);
+            check_name("the supplier", supplier, &path, self.problems);
+            let store = self
+                .graph
+                .stores
+                .iter_mut()
+                .find(|store| store.name == *name);
+            let Some(store) = store else {
+                let names = self.graph.stores.iter().map(|store| store.name.as_str());
+                let help = suggest::help(name, names, "the topology has none");
+                let message = format!("there is no store `{name}` that could be supplied");
+                self.problems.add(Problem::new(&path, message).help(help));
+                continue;
+            };
+            let why = match store.kind {
+                StoreKind::KeyValue if store.in_memory => "it is kept in memory",
+                StoreKind::KeyValue => {
+                    store.supplier = Some(supplier.clone());
+                    continue;
+                }
+                StoreKind::Versioned { .. } => "it keeps versions",
+                StoreKind::Window { .. } => "it keeps windows",
+                StoreKind::Session { .. } => "it keeps sessions",
+            };
+            let message = format!("the store `{name}` cannot be supplied: {why}");
+            let help = "leave it out here; suppliers keep plain key-value stores";
+            self.problems.add(Problem::new(&path, message).help(help));
+        }
     }
 
     /// Takes a name for a store; `None`, with a problem, where it is ill-formed or taken.

@@ -23,6 +23,8 @@ pub struct Store {
     pub changelog: Option<String>,
     /// Kept in memory alone (restored whole at each start) instead of RocksDB.
     pub in_memory: bool,
+    /// Name of the supplier of the worker's image that keeps it, instead of RocksDB.
+    pub supplier: Option<String>,
     /// Subtopology it belongs to.
     pub subtopology: usize,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use millrace_crds::plan::StoreId;
+use millrace_crds::plan::{StoreId, TaskId};
 use millrace_kafka::{PartitionAssignment, StartOffset, TopicPartition};
 
 use super::super::catching::Catching;
@@ -45,7 +45,7 @@ impl Restorer {
             let (committed, start, too_old) = match &open {
                 Some((stores, offsets)) => (stores[index].clone(), Some(offsets[index]), false),
                 None => {
-                    let committed = committed_store(spec, db.as_ref())?;
+                    let committed = committed_store(spec, job.task, db.as_ref())?;
                     let (start, too_old) = self.start(spec, &committed, changelog)?;
                     // A checkpoint at the very beginning is that of a task that never wrote: it may
                     // have ended before it had any offsets to commit.
@@ -196,10 +196,12 @@ impl Restorer {
 
 fn committed_store(
     spec: &StoreToRestore,
+    task: TaskId,
     db: Option<&Arc<TaskDb>>,
 ) -> Result<CommittedStore, EngineError> {
-    let rows = match db {
-        Some(db) if !spec.in_memory => Committed::Rocks(Arc::clone(db)),
+    let rows = match (&spec.supplier, db) {
+        (Some(supplier), _) => Committed::Supplied(supplier.open(&spec.name, task)?),
+        (None, Some(db)) if !spec.in_memory => Committed::Rocks(Arc::clone(db)),
         _ => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
     };
     let formats = (spec.key, spec.value);

@@ -10,17 +10,17 @@ use crate::serde::serde;
 use crate::testing::CapturedRecord;
 
 /// A record or a row that came.
-pub(super) struct Seen<'r> {
-    pub(super) key: Value<'r>,
-    pub(super) window: Option<Window>,
-    pub(super) value: Value<'r>,
-    pub(super) at: i64,
-    pub(super) headers: Headers<'r>,
+pub(in crate::testing) struct Seen<'r> {
+    pub(in crate::testing) key: Value<'r>,
+    pub(in crate::testing) window: Option<Window>,
+    pub(in crate::testing) value: Value<'r>,
+    pub(in crate::testing) at: i64,
+    pub(in crate::testing) headers: Headers<'r>,
 }
 
 impl<'r> Seen<'r> {
     /// A record of a topic.
-    pub(super) fn record(
+    pub(in crate::testing) fn record(
         record: &'r CapturedRecord,
         format: RecordFormat,
         arena: &'r Bump,
@@ -40,7 +40,7 @@ impl<'r> Seen<'r> {
     }
 
     /// A row of a store.
-    pub(super) fn row(
+    pub(in crate::testing) fn row(
         key_bytes: &'r [u8],
         value: &'r [u8],
         at: i64,

@@ -1,0 +1,137 @@
+//! What typed processors may do while they are called.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use super::record::{FixedKeyRecord, Record};
+use super::store::{KeyValueStore, WindowStore};
+use crate::api::{self, ProcessingContext, ProcessorError, ProcessorResult};
+use crate::data::Data;
+
+/// What a [`Processor`](super::Processor) may do while it is called: all of
+/// [`ProcessingContext`] (schedules, time, place of the record), typed stores, and forward records of `L`
+/// and `W`.
+pub struct ProcessorContext<'c, 'r, L, W> {
+    context: api::ProcessorContext<'c, 'r>,
+    types: PhantomData<fn(L, W)>,
+}
+
+impl<'c, 'r, L: Data, W: Data> ProcessorContext<'c, 'r, L, W> {
+    pub(super) fn of(context: &'c mut api::ProcessorContext<'_, 'r>) -> Self {
+        Self {
+            context: context.reborrow(),
+            types: PhantomData,
+        }
+    }
+
+    /// Hands a record to all children, which have done with it when this returns.
+    ///
+    /// # Errors
+    /// What a node below could not do with the record; pass it on with `?`.
+    pub fn forward(&mut self, record: Record<'r, L, W>) -> ProcessorResult {
+        let record = record.written(self.context.arena())?;
+        self.context.forward(record)
+    }
+}
+
+impl<'r, L, W> ProcessorContext<'_, 'r, L, W> {
+    /// A key-value store of the step, by name, with the types it was made with.
+    ///
+    /// # Errors
+    /// The step names no such store, it is another kind of store, or one of other types.
+    pub fn key_value_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<KeyValueStore<'_, 'r, K, V>, ProcessorError> {
+        KeyValueStore::of(&mut self.context, name)
+    }
+
+    /// A window store of the step, likewise.
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    pub fn window_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<WindowStore<'_, 'r, K, V>, ProcessorError> {
+        WindowStore::of(&mut self.context, name)
+    }
+}
+
+impl<'c, 'r, L, W> Deref for ProcessorContext<'c, 'r, L, W> {
+    type Target = ProcessingContext<'c, 'r>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
+    }
+}
+
+impl<L, W> DerefMut for ProcessorContext<'_, '_, L, W> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
+    }
+}
+
+/// What a [`FixedKeyProcessor`](super::FixedKeyProcessor) may do while it is called: all of
+/// [`ProcessingContext`], typed stores, and forward records with the key they came with and a value of
+/// `W`.
+pub struct FixedKeyProcessorContext<'c, 'r, W> {
+    context: api::FixedKeyProcessorContext<'c, 'r>,
+    types: PhantomData<fn(W)>,
+}
+
+impl<'c, 'r, W: Data> FixedKeyProcessorContext<'c, 'r, W> {
+    pub(super) fn of(context: &'c mut api::FixedKeyProcessorContext<'_, 'r>) -> Self {
+        Self {
+            context: context.reborrow(),
+            types: PhantomData,
+        }
+    }
+
+    /// Hands a record to all children, which have done with it when this returns.
+    ///
+    /// # Errors
+    /// What a node below could not do with the record; pass it on with `?`.
+    pub fn forward<K>(&mut self, record: FixedKeyRecord<'r, K, W>) -> ProcessorResult {
+        let record = record.written(self.context.arena())?;
+        self.context.forward(record)
+    }
+}
+
+impl<'r, W> FixedKeyProcessorContext<'_, 'r, W> {
+    /// As [`ProcessorContext::key_value_store`].
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    pub fn key_value_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<KeyValueStore<'_, 'r, K, V>, ProcessorError> {
+        KeyValueStore::of(&mut self.context, name)
+    }
+
+    /// As [`ProcessorContext::window_store`].
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    pub fn window_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<WindowStore<'_, 'r, K, V>, ProcessorError> {
+        WindowStore::of(&mut self.context, name)
+    }
+}
+
+impl<'c, 'r, W> Deref for FixedKeyProcessorContext<'c, 'r, W> {
+    type Target = ProcessingContext<'c, 'r>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
+    }
+}
+
+impl<W> DerefMut for FixedKeyProcessorContext<'_, '_, W> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
+    }
+}

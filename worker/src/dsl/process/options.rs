@@ -1,0 +1,133 @@
+//! What a `process` is told beside its processor.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millrace_crds::topology::{Process, ProcessorStore, ProcessorWindow};
+
+use crate::data::Data;
+use crate::dsl::graph::{Graph, format_name};
+use crate::dsl::windows::written;
+
+/// The name of a processor, and its stores. A text stands for a processor without stores.
+///
+/// The name is that by which the program registers it, and a StreamApp names it; each has one of its own.
+#[derive(Clone, Debug)]
+pub struct Processed {
+    pub(super) processor: String,
+    stores: Vec<StoreBuilder>,
+    uses: Vec<String>,
+}
+
+impl Processed {
+    /// A processor of this name.
+    pub fn named(processor: impl Into<String>) -> Self {
+        Self {
+            processor: processor.into(),
+            stores: Vec::new(),
+            uses: Vec::new(),
+        }
+    }
+
+    /// Makes a store for it (`ConnectedStoreProvider`).
+    #[must_use]
+    pub fn with_store(mut self, store: StoreBuilder) -> Self {
+        self.stores.push(store);
+        self
+    }
+
+    /// Lets it use a store that another processor has made, or read a table's.
+    #[must_use]
+    pub fn using(mut self, store: impl Into<String>) -> Self {
+        self.uses.push(store.into());
+        self
+    }
+
+    /// As the topology language has it.
+    pub(super) fn declared(self, graph: &Graph) -> Process {
+        let mut stores = BTreeMap::new();
+        for StoreBuilder {
+            name,
+            store,
+            supplier,
+        } in self.stores
+        {
+            graph.supplied(&name, supplier);
+            if stores.insert(name.clone(), store).is_some() {
+                graph.twice("store", &name);
+            }
+        }
+        Process {
+            processor: self.processor,
+            stores,
+            uses: self.uses,
+            ..Process::default()
+        }
+    }
+}
+
+impl From<&str> for Processed {
+    fn from(processor: &str) -> Self {
+        Self::named(processor)
+    }
+}
+
+/// A store of a processor (Kafka Streams' `Stores`). Its changelog topic is
+/// `<application id>-<name>-changelog`.
+#[derive(Clone, Debug)]
+pub struct StoreBuilder {
+    name: String,
+    store: ProcessorStore,
+    supplier: Option<String>,
+}
+
+impl StoreBuilder {
+    /// A value per key.
+    pub fn key_value<K: Data, V: Data>(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            store: ProcessorStore {
+                key: Some(format_name(K::FORMAT)),
+                value: Some(format_name(V::FORMAT)),
+                ..ProcessorStore::default()
+            },
+            supplier: None,
+        }
+    }
+
+    /// A value per key and window of this size, kept for so long after the window's start.
+    pub fn window<K: Data, V: Data>(
+        name: impl Into<String>,
+        size: Duration,
+        retention: Duration,
+    ) -> Self {
+        let mut builder = Self::key_value::<K, V>(name);
+        builder.store.window = Some(ProcessorWindow {
+            size: written(size),
+            retention: written(retention),
+        });
+        builder
+    }
+
+    /// Keeps it in memory instead of on disk; it is restored whole at each start.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.store.in_memory = true;
+        self
+    }
+
+    /// Has it kept by a supplier of stores that the program registers under this name
+    /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). Not with windows.
+    #[must_use]
+    pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
+        self.supplier = Some(supplier.into());
+        self
+    }
+
+    /// Keeps no changelog: what is lost here is lost.
+    #[must_use]
+    pub fn with_logging_disabled(mut self) -> Self {
+        self.store.logging = Some(false);
+        self
+    }
+}

@@ -1,0 +1,255 @@
+//! `process` and `process_values`: processors with types, their stores and punctuations.
+
+use std::time::Duration;
+
+use millrace_crds::plan::plan;
+use millrace_worker::api::{ProcessorResult, Punctuation};
+use millrace_worker::dsl::{
+    Application, FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, Grouped, Processed,
+    Processor, ProcessorContext, Record, StoreBuilder, StreamsBuilder, TimeWindows, Topology,
+    Windowed,
+};
+use millrace_worker::testing::{DriverOptions, TopologyDriver, TopologyTestDriver};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Sums the amounts of each customer; says all sums each minute of the wall clock, by size of the name.
+struct Sums;
+
+impl Processor<String, i64, i32, String> for Sums {
+    fn init(&mut self, context: &mut ProcessorContext<'_, '_, i32, String>) -> ProcessorResult {
+        context.schedule_wall_clock(MINUTE)?;
+        Ok(())
+    }
+
+    fn process<'r>(
+        &mut self,
+        record: Record<'r, String, i64>,
+        context: &mut ProcessorContext<'_, 'r, i32, String>,
+    ) -> ProcessorResult {
+        let mut sums = context.key_value_store::<String, i64>("sums")?;
+        let before = sums.get(&record.key)?.map_or(0, |stored| stored.value);
+        if record.value == 0 {
+            return sums.delete(&record.key);
+        }
+        sums.put(&record.key, &(before + record.value), record.timestamp)
+    }
+
+    fn punctuate(
+        &mut self,
+        punctuation: Punctuation,
+        context: &mut ProcessorContext<'_, '_, i32, String>,
+    ) -> ProcessorResult {
+        let mut all = Vec::new();
+        let mut sums = context.key_value_store::<String, i64>("sums")?;
+        sums.scan(None, None, |name, sum| {
+            all.push((name, sum.value));
+            true
+        })?;
+        for (name, sum) in all {
+            let size = i32::try_from(name.len())?;
+            let said = format!("{name}: {sum}");
+            context.forward(Record::new(size, said, punctuation.time))?;
+        }
+        Ok(())
+    }
+}
+
+fn sums() -> Topology {
+    let builder = StreamsBuilder::new();
+    let store = StoreBuilder::key_value::<String, i64>("sums");
+    builder
+        .stream::<String, i64>("amounts")
+        .process(|| Sums, Processed::named("sums").with_store(store))
+        .group_by_key(Grouped::new())
+        .count("reports-by-size")
+        .to_stream()
+        .to("reports");
+    builder.build()
+}
+
+#[test]
+fn a_typed_processor_has_stores_punctuations_and_new_keys() {
+    let driver = TopologyTestDriver::new("sums", &sums()).unwrap();
+    let mut amounts = driver.input_topic::<String, i64>("amounts").unwrap();
+    let reports = driver.output_topic::<i32, i64>("reports").unwrap();
+    for (name, amount) in [("ann", 1), ("bob", 5), ("ann", 2), ("eve", 1), ("eve", 0)] {
+        amounts.pipe(name, amount).unwrap();
+    }
+    assert!(reports.is_empty());
+    driver.advance(MINUTE).unwrap();
+    assert_eq!(reports.read_all().unwrap(), [(3, 1), (3, 2)]);
+    let sums = driver.store::<String, i64>("sums").unwrap();
+    let expected = [("ann".to_owned(), 3), ("bob".to_owned(), 5)];
+    assert_eq!(sums.all().unwrap(), expected);
+}
+
+#[test]
+fn its_state_is_restored_from_the_changelog() {
+    let application = Application::new("sums", sums());
+    let mut driver =
+        TopologyDriver::of_application(&application, &DriverOptions::default()).unwrap();
+    driver
+        .write::<String, i64>("amounts", "ann", 4, 1_000)
+        .unwrap();
+    driver.run_until_idle().unwrap();
+    driver.crash(0).unwrap();
+    driver.empty_state(0).unwrap();
+    driver.start(0).unwrap();
+    driver
+        .write::<String, i64>("amounts", "ann", 3, 2_000)
+        .unwrap();
+    driver.run_until_idle().unwrap();
+    assert_eq!(
+        driver.store::<String, i64>("sums").unwrap(),
+        [("ann".to_owned(), 7)]
+    );
+}
+
+#[test]
+fn the_operator_plans_it_without_the_code() {
+    let application = Application::new("sums", sums());
+    let app = application.stream_app();
+    let with_code = application.topology().plan_of(&app).unwrap();
+    assert_eq!(plan(&app).unwrap().hash, with_code.hash);
+    assert!(
+        application
+            .topology()
+            .processors()
+            .check(&with_code)
+            .is_ok()
+    );
+}
+
+/// How often a key came within ten seconds, and its header `from`.
+struct Bursts;
+
+impl FixedKeyProcessor<Windowed<String>, Option<i64>, String> for Bursts {
+    fn process<'r>(
+        &mut self,
+        record: FixedKeyRecord<'r, Windowed<String>, Option<i64>>,
+        context: &mut FixedKeyProcessorContext<'_, 'r, String>,
+    ) -> ProcessorResult {
+        let window = record.key().clone();
+        let count = record.value().unwrap_or_default();
+        let mut store = context.window_store::<String, i64>("bursts")?;
+        store.put(&window.key, window.start, &count, record.timestamp())?;
+        let all = store.fetch(&window.key, 0, i64::MAX)?.len();
+        assert_eq!(store.fetch_all(0, i64::MAX)?.len(), all);
+        let stored = store
+            .get(&window.key, window.start)?
+            .map(|stored| stored.value);
+        assert_eq!(stored, Some(count));
+        let said = format!("{count} in window {all}");
+        let time = record.timestamp() + 1;
+        context.forward(record.with_value(said).with_timestamp(time))
+    }
+}
+
+#[test]
+fn a_fixed_key_processor_keeps_keys_with_their_windows() {
+    let builder = StreamsBuilder::new();
+    let ten = Duration::from_secs(10);
+    let bursts = StoreBuilder::window::<String, i64>("bursts", ten, 6 * ten).in_memory();
+    builder
+        .stream::<String, String>("calls")
+        .group_by_key(Grouped::new())
+        .windowed_by(TimeWindows::of_size_with_no_grace(ten))
+        .count("calls")
+        .to_stream()
+        .process_values(|| Bursts, Processed::named("bursts").with_store(bursts))
+        .to("bursts");
+    let driver = TopologyTestDriver::new("bursts", &builder.build()).unwrap();
+    let calls = driver.input_topic::<String, String>("calls").unwrap();
+    let mut calls = calls.with_times(0, Duration::from_secs(6));
+    for _ in 0..3 {
+        calls.pipe("ann", "hello").unwrap();
+    }
+    let bursts = driver
+        .output_topic::<Windowed<String>, String>("bursts")
+        .unwrap();
+    let said: Vec<String> = bursts
+        .read_records()
+        .unwrap()
+        .iter()
+        .map(|record| {
+            format!(
+                "{} {} @{}",
+                record.key.start, record.value, record.timestamp
+            )
+        })
+        .collect();
+    let expected = [
+        "0 1 in window 1 @1",
+        "0 2 in window 1 @6001",
+        "10000 1 in window 2 @12001",
+    ];
+    assert_eq!(said, expected);
+}
+
+/// Asks for a store with other types than it was made with.
+struct Wrong;
+
+impl Processor<String, i64, String, i64> for Wrong {
+    fn process<'r>(
+        &mut self,
+        _: Record<'r, String, i64>,
+        context: &mut ProcessorContext<'_, 'r, String, i64>,
+    ) -> ProcessorResult {
+        context.key_value_store::<String, String>("sums")?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_store_asked_for_with_other_types_is_refused() {
+    let builder = StreamsBuilder::new();
+    let store = StoreBuilder::key_value::<String, i64>("sums").with_logging_disabled();
+    let wrong = Processed::named("wrong").with_store(store);
+    builder
+        .stream::<String, i64>("in")
+        .process(|| Wrong, wrong)
+        .to("out");
+    let driver = TopologyTestDriver::new("app", &builder.build()).unwrap();
+    driver
+        .input_topic::<String, i64>("in")
+        .unwrap()
+        .pipe("a", 1)
+        .unwrap();
+    let failed = driver
+        .output_topic::<Vec<u8>, Vec<u8>>("app-dead-letter")
+        .unwrap();
+    let record = failed.read_record().unwrap();
+    let headers: Vec<String> = record
+        .headers
+        .as_headers()
+        .iter()
+        .map(|(_, value)| String::from_utf8_lossy(value.unwrap_or_default()).into_owned())
+        .collect();
+    let said = headers.join("\n");
+    assert!(
+        said.contains("the store sums has keys of string and values of long, and was asked for"),
+        "{said}"
+    );
+}
+
+#[test]
+fn names_of_processors_and_stores_are_given_once() {
+    let builder = StreamsBuilder::new();
+    let stream = builder.stream::<String, i64>("in");
+    let store = || StoreBuilder::key_value::<String, i64>("sums");
+    let twice = Processed::named("wrong")
+        .with_store(store())
+        .with_store(store());
+    stream.process(|| Wrong, twice).to("out");
+    stream.process(|| Wrong, "wrong").to("out-2");
+    let problems = builder.build().plan("app").unwrap_err();
+    let said: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
+    assert_eq!(
+        said,
+        [
+            "the name `sums` was given to two stores",
+            "the name `wrong` was given to two processors"
+        ]
+    );
+}
