@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
+use millrace_crds::Problem;
 use millrace_crds::plan::Plan;
+use millrace_crds::read::read_documents;
 use millrace_kafka::HeadersBuf;
 use millrace_worker::testing::{CapturedRecord, StepDriver, StepOptions};
 
 use super::app::stream_app;
 use super::case::{Answer, Case, Input, Op, Output, Row, Step, StoreKind, StoreRows};
+use super::processor::processors;
 
 /// Runs a case. What the engine makes of it is in the answer, errors of single steps included.
 ///
@@ -31,8 +34,8 @@ pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Resul
         commit_every: case.commit_every,
         now_ms: case.now,
     };
-    let mut driver = StepDriver::changed(&app, options, change)
-        .with_context(|| format!("the StreamApp is {app}"))?;
+    let mut driver =
+        driver(case, &app, options, change).with_context(|| format!("the StreamApp is {app}"))?;
     let mut answer = Answer {
         id: case.id,
         ..Answer::default()
@@ -55,6 +58,30 @@ pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Resul
     }
     answer.stores = stores(case, &mut driver)?;
     Ok(answer)
+}
+
+fn driver(
+    case: &Case,
+    app: &str,
+    options: StepOptions,
+    change: impl FnOnce(&mut Plan),
+) -> anyhow::Result<StepDriver> {
+    let documents = read_documents(app, "case").map_err(refused)?;
+    let document = documents.first().context("there is no StreamApp")?;
+    let mut plan = document.plan().map_err(refused)?;
+    change(&mut plan);
+    let processors = processors(case);
+    Ok(StepDriver::of_plan_with(
+        &document.app,
+        &plan,
+        &processors,
+        options,
+    )?)
+}
+
+fn refused(problems: Vec<Problem>) -> anyhow::Error {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!("{}", texts.join("\n"))
 }
 
 fn pipe(driver: &mut StepDriver, input: &Input) -> anyhow::Result<Vec<CapturedRecord>> {
@@ -80,7 +107,7 @@ fn outputs(case: &Case, written: &[CapturedRecord]) -> Vec<Output> {
             || case
                 .nodes
                 .iter()
-                .any(|node| matches!(&node.op, Op::To { topic: to, .. } if to == topic))
+                .any(|node| matches!(&node.op, Op::To { topic: to, routes, .. } if goes(topic, to, *routes)))
     };
     let mut outputs: Vec<Output> = written
         .iter()
@@ -103,6 +130,14 @@ fn outputs(case: &Case, written: &[CapturedRecord]) -> Vec<Output> {
         .collect();
     outputs.sort_by(|one, two| one.0.cmp(&two.0));
     outputs
+}
+
+/// Whether a topic is the one of a sink, or one of those that its records name.
+fn goes(topic: &str, to: &str, routes: Option<i64>) -> bool {
+    match routes {
+        None => topic == to,
+        Some(_) => topic.starts_with(&format!("{to}-")),
+    }
 }
 
 fn stores(case: &Case, driver: &mut StepDriver) -> anyhow::Result<BTreeMap<String, Vec<Row>>> {

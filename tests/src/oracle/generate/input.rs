@@ -49,7 +49,7 @@ impl Generator {
         let mut topics = Vec::new();
         for node in &self.nodes {
             match &node.op {
-                Op::Stream { topics: read } => topics.extend(read.iter().cloned()),
+                Op::Stream { topics: read, .. } => topics.extend(read.iter().cloned()),
                 Op::Table { topic, .. } | Op::GlobalTable { topic, .. } => {
                     topics.push(topic.clone());
                 }

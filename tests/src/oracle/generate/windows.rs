@@ -53,6 +53,7 @@ impl Generator {
         let op = Op::Aggregate {
             from,
             group_by,
+            group_value: None,
             window: Some(window),
             emit: on_close.then_some(Emit::Close),
             with,
