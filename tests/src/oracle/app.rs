@@ -257,7 +257,7 @@ fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str,
             fixed_key,
             ..
         } => {
-            let mut process = json!({"processor": name, "serdes": serdes()});
+            let mut process = json!({"processor": name, "serdes": {"value": "json"}});
             process["stores"][store] = serdes();
             let tag = if *fixed_key {
                 "processValues"

@@ -28,7 +28,15 @@ pub struct Case {
     pub stores: Vec<StoreRows>,
     /// Keys that are asked for in stores which cannot list theirs.
     pub keys: Vec<String>,
+    /// What was logged of stores. Where there is any, the judge restores them from it, and no step is
+    /// taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changelog: Vec<Logged>,
 }
+
+/// A record of a store's changelog: store, key, value and timestamp, bytes in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged(pub String, pub String, pub Option<String>, pub i64);
 
 /// A named node. Names sort in the order of the nodes, so that both sides have the same order of
 /// children.

@@ -14,7 +14,7 @@ use super::case::{Case, Node, Op, StoreKind, StoreRows, Window, WindowedKey};
 use super::random::Random;
 
 /// Nodes between sources and sinks, at least and at most.
-const OPERATORS: (i64, i64) = (2, 7);
+const OPERATORS: (i64, i64) = (3, 7);
 /// Sizes of the unit of time of a case, ms: with the larger ones stores get several segments.
 const UNITS_MS: [i64; 3] = [1, 1_000, 20_000];
 
@@ -239,7 +239,7 @@ impl Generator {
                 continue;
             }
             let topic = format!("out-{from}");
-            let routed = self.random.percent(8);
+            let routed = self.random.percent(5);
             let routes = routed.then(|| self.random.between(2, 3));
             self.add(Op::To {
                 from,
@@ -271,6 +271,7 @@ impl Generator {
             steps,
             stores: self.stores,
             keys: input::all_keys(),
+            changelog: Vec::new(),
         }
     }
 }

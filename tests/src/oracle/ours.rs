@@ -11,7 +11,7 @@ use millrace_kafka::HeadersBuf;
 use millrace_worker::testing::{CapturedRecord, StepDriver, StepOptions};
 
 use super::app::stream_app;
-use super::case::{Answer, Case, Input, Op, Output, Row, Step, StoreKind, StoreRows};
+use super::case::{Answer, Case, Input, Logged, Op, Output, Row, Step, StoreKind, StoreRows};
 use super::processor::processors;
 
 /// Runs a case. What the engine makes of it is in the answer, errors of single steps included.
@@ -28,11 +28,45 @@ pub fn run(case: &Case) -> anyhow::Result<Answer> {
 /// # Errors
 /// As [`run`].
 pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<Answer> {
+    Ok(driven(case, change)?.0)
+}
+
+/// As [`run`], with what was logged of the stores whose rows are compared.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_logged(case: &Case) -> anyhow::Result<(Answer, Vec<Logged>)> {
+    let (answer, mut driver) = driven(case, |_| {})?;
+    let mut logged = Vec::new();
+    for record in driver.take_changelog() {
+        let store = record.topic.strip_prefix("case-");
+        let store = store.and_then(|name| name.strip_suffix("-changelog"));
+        let compared = |name: &&str| case.stores.iter().any(|store| store.name == *name);
+        if let (Some(store), Some(key)) = (store.filter(compared), &record.key) {
+            let value = record.value.as_deref().map(hexadecimal);
+            logged.push(Logged(
+                store.to_owned(),
+                hexadecimal(key),
+                value,
+                record.timestamp,
+            ));
+        }
+    }
+    Ok((answer, logged))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The answer to a case, and the driver as it is then.
+fn driven(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<(Answer, StepDriver)> {
     let app = stream_app(case)?;
     let options = StepOptions {
         on_disk: case.on_disk,
         commit_every: case.commit_every,
         now_ms: case.now,
+        keep_changelog: true,
     };
     let mut driver =
         driver(case, &app, options, change).with_context(|| format!("the StreamApp is {app}"))?;
@@ -52,12 +86,12 @@ pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Resul
             Ok(written) => answer.steps.push(outputs(case, &written)),
             Err(error) => {
                 answer.error = Some(format!("{error:#}"));
-                return Ok(answer);
+                return Ok((answer, driver));
             }
         }
     }
     answer.stores = stores(case, &mut driver)?;
-    Ok(answer)
+    Ok((answer, driver))
 }
 
 fn driver(

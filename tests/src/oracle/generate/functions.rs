@@ -27,7 +27,7 @@ impl Generator {
 
     /// Times of a source's records: mostly those they come with.
     pub(super) fn event_time(&mut self) -> Option<EventTime> {
-        if !self.random.percent(18) {
+        if !self.random.percent(10) {
             return None;
         }
         let invalid = match self.random.below(3) {

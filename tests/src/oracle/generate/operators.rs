@@ -9,8 +9,8 @@ type Add = fn(&mut Generator) -> bool;
 
 /// What is added, and how often beside the others.
 const OPERATORS: &[(u64, Add)] = &[
-    (5, Generator::filter),
-    (4, Generator::map_values),
+    (4, Generator::filter),
+    (3, Generator::map_values),
     (3, Generator::map),
     (3, Generator::select_key),
     (2, Generator::peek),
@@ -18,24 +18,24 @@ const OPERATORS: &[(u64, Add)] = &[
     (3, Generator::flat_map),
     (3, Generator::flat_map_values),
     (3, Generator::repartition),
-    (5, Generator::process),
+    (7, Generator::process),
     (3, Generator::merge),
     (3, Generator::split),
-    (3, Generator::table_of_stream),
+    (6, Generator::table_of_stream),
     (3, Generator::stream_of_table),
-    (3, Generator::table_filter),
+    (7, Generator::table_filter),
     (3, Generator::table_map_values),
-    (6, Generator::aggregate),
+    (5, Generator::aggregate),
     (6, Generator::table_aggregate),
     (12, Generator::windowed_aggregate),
     (8, Generator::cogroup),
-    (10, Generator::suppress),
-    (4, Generator::window_key),
+    (12, Generator::suppress),
+    (12, Generator::window_key),
     (10, Generator::stream_join),
     (8, Generator::stream_table_join),
-    (12, Generator::grace_join),
-    (14, Generator::global_join),
-    (9, Generator::table_join),
+    (15, Generator::grace_join),
+    (17, Generator::global_join),
+    (12, Generator::table_join),
     (7, Generator::foreign_key_join),
 ];
 
@@ -197,7 +197,7 @@ impl Generator {
 
     fn table_of_stream(&mut self) -> bool {
         let from = self.any_stream();
-        let (kind, versioned) = self.versions(40);
+        let (kind, versioned) = self.versions(55);
         let store = self.store(kind, false);
         self.stored_table(Op::ToTable {
             from,

@@ -47,7 +47,11 @@ final class CaseRun {
         new TopologyTestDriver(CaseTopology.of(test.get("nodes")), settings(), start)) {
       Set<String> outputs = sinkTopics();
       Map<String, TestInputTopic<byte[], byte[]>> inputs = new TreeMap<>();
-      for (JsonNode step : test.get("steps")) {
+      boolean restores = test.hasNonNull("changelog");
+      if (restores) {
+        Restore.all(driver, test.get("changelog"));
+      }
+      for (JsonNode step : restores ? mapper.createArrayNode() : test.get("steps")) {
         if (step.hasNonNull("advance")) {
           driver.advanceWallClockTime(Duration.ofMillis(step.get("advance").longValue()));
         } else {
