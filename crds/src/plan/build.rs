@@ -216,7 +216,7 @@ impl<'a> Builder<'a, '_> {
                 .serde
                 .map(|serde| format!("neither `{serde}`, as it came in, nor "));
             let why = match ty {
-                Type::Any => "which is seen only with each record, and not even ",
+                Type::Any => "what it is shows with each record, and not even ",
                 _ => "its inputs differ in format, and not even ",
             };
             let came = came.unwrap_or_else(|| why.to_owned());
