@@ -100,9 +100,9 @@ fn driver(
     options: StepOptions,
     change: impl FnOnce(&mut Plan),
 ) -> anyhow::Result<StepDriver> {
-    let documents = read_documents(app, "case").map_err(refused)?;
+    let documents = read_documents(app, "case").map_err(|problems| refused(&problems))?;
     let document = documents.first().context("there is no StreamApp")?;
-    let mut plan = document.plan().map_err(refused)?;
+    let mut plan = document.plan().map_err(|problems| refused(&problems))?;
     change(&mut plan);
     let processors = processors(case);
     Ok(StepDriver::of_plan_with(
@@ -113,7 +113,7 @@ fn driver(
     )?)
 }
 
-fn refused(problems: Vec<Problem>) -> anyhow::Error {
+fn refused(problems: &[Problem]) -> anyhow::Error {
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::anyhow!("{}", texts.join("\n"))
 }
