@@ -185,7 +185,7 @@ impl Generator {
         for _ in 0..self.random.between(0, 2) {
             self.source_table();
         }
-        if self.random.percent(20) {
+        if self.random.percent(26) {
             let topic = format!("global{}", self.nodes.len());
             let store = format!("s{:02}", self.nodes.len());
             let name = self.add(Op::GlobalTable { topic, store });

@@ -17,7 +17,7 @@ const OPERATORS: &[(u64, Add)] = &[
     (2, Generator::foreach),
     (3, Generator::flat_map),
     (3, Generator::flat_map_values),
-    (3, Generator::repartition),
+    (5, Generator::repartition),
     (7, Generator::process),
     (3, Generator::merge),
     (3, Generator::split),
@@ -26,17 +26,17 @@ const OPERATORS: &[(u64, Add)] = &[
     (7, Generator::table_filter),
     (3, Generator::table_map_values),
     (5, Generator::aggregate),
-    (6, Generator::table_aggregate),
+    (7, Generator::table_aggregate),
     (12, Generator::windowed_aggregate),
     (8, Generator::cogroup),
-    (12, Generator::suppress),
+    (18, Generator::suppress),
     (12, Generator::window_key),
     (10, Generator::stream_join),
     (8, Generator::stream_table_join),
     (15, Generator::grace_join),
     (17, Generator::global_join),
     (12, Generator::table_join),
-    (7, Generator::foreign_key_join),
+    (10, Generator::foreign_key_join),
 ];
 
 impl Generator {
@@ -293,7 +293,7 @@ impl Generator {
         };
         let with = self.aggregation();
         let group_by = Some(self.key_fn());
-        let group_value = self.random.percent(40).then(|| self.value_fn());
+        let group_value = self.random.percent(50).then(|| self.value_fn());
         let store = self.store(StoreKind::KeyValue, with == Aggregation::Count);
         self.stored_table(Op::Aggregate {
             from: table.name,
