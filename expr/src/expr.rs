@@ -148,7 +148,15 @@ pub fn compile_with(
 /// Adds the check of a result whose type is not known, or might be null where it must not.
 fn checked(tree: &Tree<'_>, typed: Typed, expected: &Type) -> (Node, Type) {
     let Typed { node, ty, .. } = typed;
-    if *expected == Type::Any || ty == *expected && ty != Type::Bool {
+    let fits = match (&ty, expected) {
+        (_, Type::Any) => true,
+        // What is known of the elements stays known where any will do.
+        (Type::List(_), Type::List(element)) | (Type::Map(_), Type::Map(element)) => {
+            ty == *expected || **element == Type::Any
+        }
+        (ty, expected) => ty == expected && *ty != Type::Bool,
+    };
+    if fits {
         return (node, ty);
     }
     let at = tree.source.range(tree.source.whole()).into();

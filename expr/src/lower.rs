@@ -251,7 +251,8 @@ impl<'t> Lower<'t> {
             common = Some(common.map_or(typed.ty.clone(), |ty| either(ty, &typed.ty)));
             nodes.push(typed);
         }
-        let ty = common.unwrap_or(Type::Any);
+        // Of no elements, so that it has the type of whatever list it is an alternative to.
+        let ty = common.unwrap_or(Type::Null);
         let nodes = nodes
             .into_iter()
             .map(|typed| self.widen(typed, &ty))

@@ -18,6 +18,7 @@ pub mod generate;
 pub mod judge;
 pub mod mistakes;
 pub mod ours;
+mod processor;
 mod random;
 pub mod shrink;
 

@@ -25,6 +25,8 @@ mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millrace_expr::Type;
+
 use super::flow::{Flow, Format, formats_for, writes};
 use super::functions::Functions;
 use super::graph::{GlobalTable, GlobalTableId, Node, NodeId, NodeKind, SerdeKind, Store};
@@ -202,7 +204,7 @@ impl<'a> Builder<'a, '_> {
             Part::Value => self.defaults.value,
         });
         let implied = |serde: SerdeKind| {
-            let unknown_as_bytes = serde == SerdeKind::Bytes && *ty == millrace_expr::Type::Any;
+            let unknown_as_bytes = serde == SerdeKind::Bytes && *ty == Type::Any;
             writes(serde, ty) && !unknown_as_bytes
         };
         let found = format
@@ -214,8 +216,11 @@ impl<'a> Builder<'a, '_> {
             let came = format
                 .serde
                 .map(|serde| format!("neither `{serde}`, as it came in, nor "));
-            let came =
-                came.unwrap_or_else(|| "its inputs differ in format, and not even ".to_owned());
+            let why = match ty {
+                Type::Any => "what it is shows with each record, and not even ",
+                _ => "its inputs differ in format, and not even ",
+            };
+            let came = came.unwrap_or_else(|| why.to_owned());
             let message = format!(
                 "no format for the {part} of {}: it is {ty}; {came}the default `{default}` can hold it",
                 choice.place

@@ -24,19 +24,31 @@ impl Format {
         }
     }
 
-    /// The same format for a new type.
+    /// New values of a type. They take the format over, except where their type is not known and the
+    /// format cannot hold just anything: what came as `long` says nothing of a field of some JSON.
     pub(super) fn retyped(&self, ty: Type) -> Self {
+        let holds = |serde: &SerdeKind| ty != Type::Any || serde.value_type() == Type::Any;
         Self {
+            serde: self.serde.filter(holds),
             ty,
-            serde: self.serde,
         }
     }
 
-    /// What an expression makes of it: another type, and another format where the expression declares
-    /// one. `None` is an expression that was refused, whose result counts as unknown.
+    /// What an expression makes of values: another type, and another format where the expression
+    /// declares one. `None` is an expression that was refused, whose result counts as unknown.
     pub(super) fn computed(&self, by: Option<&Expression>) -> Self {
+        let new = self.retyped(result_type(by));
         Self {
-            ty: by.map_or(Type::Any, |by| by.result_type().clone()),
+            serde: by.and_then(|by| by.format).or(new.serde),
+            ..new
+        }
+    }
+
+    /// As [`Format::computed`], of keys. These keep their format also where the new type is not known:
+    /// the same keys in another format would be other bytes, on other partitions.
+    pub(super) fn computed_key(&self, by: Option<&Expression>) -> Self {
+        Self {
+            ty: result_type(by),
             serde: by.and_then(|by| by.format).or(self.serde),
         }
     }
@@ -54,6 +66,11 @@ impl Format {
         let serde = self.serde.filter(|_| self.serde == other.serde);
         Some(Self { ty, serde })
     }
+}
+
+/// The type of an expression's results; unknown where it was refused.
+fn result_type(of: Option<&Expression>) -> Type {
+    of.map_or(Type::Any, |of| of.result_type().clone())
 }
 
 /// Whether values of this type can be written in this format, as far as it is known.

@@ -1,10 +1,11 @@
 //! A case as a StreamApp: one named stream or table per node.
 
 use anyhow::{Context, bail};
+use millrace_crds::read::read_documents;
 use serde_json::{Map, Value, json};
 
 use super::case::{Branch, Case, Cogrouped, Emit, JoinKind, Node, Op, Window};
-use super::function::{Aggregation, KeyFn, joiner};
+use super::function::{Aggregation, EventTime, KeyFn, ValueFn, joiner, route};
 
 /// The StreamApp of a case, as JSON text (which is YAML).
 ///
@@ -34,6 +35,27 @@ pub fn stream_app(case: &Case) -> anyhow::Result<String> {
     Ok(app.to_string())
 }
 
+/// The same case with its nodes in the order of ours. Which of a node's children gets a record first
+/// follows from the order in which they were made: in Java that of the program's lines; here, where
+/// declarations have none, tables before streams, then by name.
+pub fn in_plan_order(case: &Case) -> Case {
+    let mut ordered = case.clone();
+    let plan = stream_app(case).ok().and_then(|app| {
+        let documents = read_documents(&app, "case").ok()?;
+        documents.first()?.plan().ok()
+    });
+    if let Some(plan) = plan {
+        let owners = plan.nodes.iter().map(|node| node.name.split('.').next());
+        let owners: Vec<Option<&str>> = owners.collect();
+        // What has no node of its own, such as a global table, is nobody's child.
+        ordered.nodes.sort_by_key(|node| {
+            let own = |owner: &Option<&str>| *owner == Some(&*node.name);
+            owners.iter().position(own).map_or(0, |place| place + 1)
+        });
+    }
+    ordered
+}
+
 /// The topology's sections, by name.
 #[derive(Default)]
 struct Sections {
@@ -46,22 +68,23 @@ impl Sections {
     fn add(&mut self, case: &Case, node: &Node) -> anyhow::Result<()> {
         let name = &node.name;
         match &node.op {
-            Op::Stream { topics } => {
-                let source = match &topics[..] {
+            Op::Stream { topics, time } => {
+                let mut source = match &topics[..] {
                     [topic] => json!({"topic": topic}),
                     topics => json!({"topics": topics}),
                 };
+                event_time(&mut source, time.as_ref());
                 self.streams.insert(name.clone(), source);
             }
             Op::Table {
                 topic,
                 store,
                 versioned,
+                time,
             } => {
                 let mut table = json!({"topic": topic, "store": store});
-                if let Some(history) = versioned {
-                    table["versioned"] = json!({"retention": millis(*history)});
-                }
+                keep_versions(&mut table, *versioned);
+                event_time(&mut table, time.as_ref());
                 self.tables.insert(name.clone(), table);
             }
             Op::GlobalTable { topic, store } => {
@@ -71,7 +94,12 @@ impl Sections {
             Op::Merge { inputs } => {
                 self.streams.insert(name.clone(), json!({"merge": inputs}));
             }
-            Op::To { from, topic, .. } => self.to(case, name, from, topic),
+            Op::To {
+                from,
+                topic,
+                routes,
+                ..
+            } => self.to(case, name, from, (topic, *routes)),
             Op::Filter {
                 from,
                 predicate,
@@ -102,12 +130,18 @@ impl Sections {
         Ok(())
     }
 
-    fn to(&mut self, case: &Case, name: &str, from: &str, topic: &str) {
+    fn to(&mut self, case: &Case, name: &str, from: &str, (topic, routes): (&str, Option<i64>)) {
         let steps = match case.is_table(from) {
             true => vec![json!({"toStream": {}})],
             false => Vec::new(),
         };
-        let to = json!({"topic": topic, "key": "string", "value": "json"});
+        let mut to = json!({"key": "string", "value": "json"});
+        match routes {
+            None => to["topic"] = json!(topic),
+            Some(routes) => {
+                to["topicFrom"] = json!(format!("\"{topic}-\" + {}", route(routes)));
+            }
+        }
         let stream = json!({"from": from, "steps": steps, "to": to});
         self.streams.insert(name.to_owned(), stream);
     }
@@ -124,6 +158,22 @@ impl Sections {
             derived["store"] = json!(store);
         }
         self.tables.insert(name.to_owned(), derived);
+    }
+}
+
+/// Where a source's records have their times from. A record that has none stops the application, as
+/// it does Kafka Streams.
+fn event_time(source: &mut Value, time: Option<&EventTime>) {
+    if let Some(time) = time {
+        source["timestamp"] = json!(time.cel());
+        source["invalidTimestamp"] = json!(time.invalid);
+        source["deserializationErrors"] = json!("stop");
+    }
+}
+
+fn keep_versions(table: &mut Value, history: Option<i64>) {
+    if let Some(history) = history {
+        table["versioned"] = json!({"retention": millis(history)});
     }
 }
 
@@ -156,6 +206,7 @@ fn stateless<'c>(name: &str, op: &'c Op) -> Option<(&'c str, Value)> {
         }
         Op::FlatMapValues { from, values } => (from, json!({"flatMapValues": values.cel()})),
         Op::Peek { from } => (from, json!({"peek": {}})),
+        Op::Foreach { from } => (from, json!({"foreach": {}})),
         Op::ToStream { from } => (from, json!({"toStream": {}})),
         Op::Repartition { from } => {
             let repartition = json!({"name": topic_name(name), "serdes": serdes()});
@@ -191,19 +242,40 @@ fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str,
                 vec![json!({"toStream": {}}), json!({"selectKey": key})],
             )
         }
-        Op::ToTable { from, store } => (
+        Op::ToTable {
             from,
-            vec![json!({"toTable": {"name": store, "serdes": serdes()}})],
-        ),
+            store,
+            versioned,
+        } => {
+            let mut table = json!({"name": store, "serdes": serdes()});
+            keep_versions(&mut table, *versioned);
+            (from, vec![json!({"toTable": table})])
+        }
+        Op::Process {
+            from,
+            store,
+            fixed_key,
+            ..
+        } => {
+            let mut process = json!({"processor": name, "serdes": {"value": "json"}});
+            process["stores"][store] = serdes();
+            let tag = if *fixed_key {
+                "processValues"
+            } else {
+                "process"
+            };
+            (from, vec![json!({tag: process})])
+        }
         Op::Aggregate {
             from,
             group_by,
+            group_value,
             window,
             emit,
             with,
             store,
         } => {
-            let mut steps = vec![group(name, group_by.as_ref())];
+            let mut steps = vec![group(name, group_by.as_ref(), group_value.as_ref())];
             steps.extend(window.map(|window| windowed_by(window, *emit)));
             let session = matches!(window, Some(Window::Session { .. }));
             steps.push(aggregation(with, store, case.is_table(from), session));
@@ -235,12 +307,16 @@ fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str,
 }
 
 /// The step that groups.
-fn group(name: &str, by: Option<&KeyFn>) -> Value {
-    let name = topic_name(name);
-    match by {
-        None => json!({"groupByKey": {"name": name, "serdes": serdes()}}),
-        Some(key) => json!({"groupBy": {"key": key.cel(), "name": name, "serdes": serdes()}}),
+fn group(name: &str, by: Option<&KeyFn>, value: Option<&ValueFn>) -> Value {
+    let mut group = json!({"name": topic_name(name), "serdes": serdes()});
+    let Some(key) = by else {
+        return json!({"groupByKey": group});
+    };
+    group["key"] = json!(key.cel());
+    if let Some(value) = value {
+        group["value"] = json!(value.cel());
     }
+    json!({"groupBy": group})
 }
 
 fn windowed_by(window: Window, emit: Option<Emit>) -> Value {
@@ -320,7 +396,7 @@ fn cogroup<'c>(
     if matches!(window, Some(Window::Session { .. })) {
         step["merge"] = json!(first.with.merger());
     }
-    let mut steps = vec![group(name, first.group_by.as_ref())];
+    let mut steps = vec![group(name, first.group_by.as_ref(), None)];
     steps.extend(window.map(|window| windowed_by(window, None)));
     steps.push(json!({"cogroup": step}));
     Ok((&first.from, steps))

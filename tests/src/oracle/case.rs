@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::function::{Aggregation, KeyFn, ListFn, Predicate, ValueFn};
+use super::function::{Aggregation, EventTime, KeyFn, ListFn, Predicate, ValueFn};
 
 /// A case. All topics have one partition, string keys, and JSON values that are strings or ints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,15 @@ pub struct Case {
     pub stores: Vec<StoreRows>,
     /// Keys that are asked for in stores which cannot list theirs.
     pub keys: Vec<String>,
+    /// What was logged of stores. Where there is any, the judge restores them from it, and no step is
+    /// taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changelog: Vec<Logged>,
 }
+
+/// A record of a store's changelog: store, key, value and timestamp, bytes in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged(pub String, pub String, pub Option<String>, pub i64);
 
 /// A named node. Names sort in the order of the nodes, so that both sides have the same order of
 /// children.
@@ -48,12 +56,18 @@ pub struct Node {
 pub enum Op {
     Stream {
         topics: Vec<String>,
+        /// Where records have their times from; `None` takes those they come with.
+        #[serde(default)]
+        time: Option<EventTime>,
     },
     Table {
         topic: String,
         store: String,
         /// History retention of a versioned table.
         versioned: Option<i64>,
+        /// As of a stream.
+        #[serde(default)]
+        time: Option<EventTime>,
     },
     GlobalTable {
         topic: String,
@@ -96,6 +110,10 @@ pub enum Op {
     Peek {
         from: String,
     },
+    /// Nothing comes out.
+    Foreach {
+        from: String,
+    },
     Merge {
         inputs: Vec<String>,
     },
@@ -110,6 +128,9 @@ pub enum Op {
     ToTable {
         from: String,
         store: String,
+        /// History retention of a versioned table.
+        #[serde(default)]
+        versioned: Option<i64>,
     },
     ToStream {
         from: String,
@@ -118,12 +139,25 @@ pub enum Op {
     WindowKey {
         from: String,
     },
+    /// A processor that counts, see `processor`.
+    #[serde(rename_all = "camelCase")]
+    Process {
+        from: String,
+        store: String,
+        /// How often it forwards all counts, by the wall clock. A fixed-key processor cannot.
+        every: Option<i64>,
+        fixed_key: bool,
+    },
     /// Of a stream or a table.
     To {
         from: String,
         topic: String,
         /// Keys with a window, and which.
         windowed: Option<WindowedKey>,
+        /// Each record names its topic: `topic`, a hyphen, and the length of the value's text modulo
+        /// this.
+        #[serde(default)]
+        routes: Option<i64>,
     },
     /// Of a stream or, without window, of a table.
     #[serde(rename_all = "camelCase")]
@@ -131,6 +165,9 @@ pub enum Op {
         from: String,
         /// The new key; `None` groups by the one there is. A table always has one.
         group_by: Option<KeyFn>,
+        /// Of a table: the value that is grouped; `None` groups the one there is.
+        #[serde(default)]
+        group_value: Option<ValueFn>,
         window: Option<Window>,
         emit: Option<Emit>,
         with: Aggregation,
@@ -364,11 +401,13 @@ impl Op {
             | Self::FlatMap { from, .. }
             | Self::FlatMapValues { from, .. }
             | Self::Peek { from }
+            | Self::Foreach { from }
             | Self::Split { from, .. }
             | Self::Repartition { from }
             | Self::ToTable { from, .. }
             | Self::ToStream { from }
             | Self::WindowKey { from }
+            | Self::Process { from, .. }
             | Self::To { from, .. }
             | Self::Aggregate { from, .. }
             | Self::Suppress { from, .. } => vec![from],

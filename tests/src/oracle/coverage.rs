@@ -6,6 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use super::case::{Case, Emit, JoinKind, Op, Window};
+use super::function::{EventTime, InvalidTime};
 
 /// Counts of cases by what is in them.
 #[derive(Debug, Default)]
@@ -76,6 +77,7 @@ fn is_stateful(op: &Op) -> bool {
     matches!(
         op,
         Op::ToTable { .. }
+            | Op::Process { .. }
             | Op::Aggregate { .. }
             | Op::Cogroup { .. }
             | Op::Suppress { .. }
@@ -107,6 +109,22 @@ fn windows(name: &str, window: Option<Window>) -> String {
     format!("{name} {window}")
 }
 
+/// A source, and how its records have their times.
+fn with_time(source: &str, time: Option<&EventTime>) -> Vec<String> {
+    let invalid = time.map(|time| match time.invalid {
+        InvalidTime::Fail => "fail",
+        InvalidTime::Skip => "skip",
+        InvalidTime::UsePartitionTime => "usePartitionTime",
+    });
+    let tags = invalid.into_iter().flat_map(|invalid| {
+        [
+            "timestamp".to_owned(),
+            format!("invalidTimestamp {invalid}"),
+        ]
+    });
+    tags.chain([source.to_owned()]).collect()
+}
+
 /// What a node counts as.
 fn tags(case: &Case, op: &Op) -> Vec<String> {
     let of = |from: &str, name: &str| {
@@ -118,12 +136,25 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
     };
     let one = |tag: &str| vec![tag.to_owned()];
     match op {
-        Op::Stream { topics } if topics.len() > 1 => one("stream of several topics"),
-        Op::Stream { .. } => one("stream"),
+        Op::Stream { topics, time } => {
+            let several = topics.len() > 1;
+            let stream = if several {
+                "stream of several topics"
+            } else {
+                "stream"
+            };
+            with_time(stream, time.as_ref())
+        }
         Op::Table {
-            versioned: Some(_), ..
-        } => one("versioned table"),
-        Op::Table { .. } => one("table"),
+            versioned, time, ..
+        } => {
+            let table = if versioned.is_some() {
+                "versioned table"
+            } else {
+                "table"
+            };
+            with_time(table, time.as_ref())
+        }
         Op::GlobalTable { .. } => one("globalTable"),
         Op::Filter { from, negate, .. } => {
             vec![of(from, if *negate { "filterNot" } else { "filter" })]
@@ -134,21 +165,41 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
         Op::FlatMap { .. } => one("flatMap"),
         Op::FlatMapValues { .. } => one("flatMapValues"),
         Op::Peek { .. } => one("peek"),
+        Op::Foreach { .. } => one("foreach"),
+        Op::Process {
+            fixed_key, every, ..
+        } => {
+            let process = if *fixed_key {
+                "processValues"
+            } else {
+                "process"
+            };
+            let timed = every.map(|_| "punctuation by the wall clock".to_owned());
+            timed.into_iter().chain(one(process)).collect()
+        }
         Op::Merge { .. } => one("merge"),
         Op::Split { .. } => one("split"),
         Op::Repartition { .. } => one("repartition"),
+        Op::ToTable {
+            versioned: Some(_), ..
+        } => one("toTable, versioned"),
         Op::ToTable { .. } => one("toTable"),
         Op::ToStream { .. } => one("toStream"),
         Op::WindowKey { .. } => one("toStream of windows"),
         Op::To {
-            windowed: Some(_), ..
-        } => one("to with windowed keys"),
-        Op::To { .. } => one("to"),
+            windowed, routes, ..
+        } => {
+            let (to, windows) = ("to".to_owned(), "to with windowed keys".to_owned());
+            let mut tags = vec![if windowed.is_some() { windows } else { to }];
+            tags.extend(routes.map(|_| "to topics named by records".to_owned()));
+            tags
+        }
         Op::Aggregate {
             from,
             window,
             emit,
             group_by,
+            group_value,
             ..
         } => {
             let mut tags = vec![windows(&of(from, "aggregate"), *window)];
@@ -163,9 +214,17 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
                     "groupByKey"
                 },
             ));
+            tags.extend(
+                group_value
+                    .as_ref()
+                    .map(|_| "table groupBy with value".to_owned()),
+            );
             tags
         }
-        Op::Cogroup { window, .. } => vec![windows("cogroup", *window)],
+        Op::Cogroup { window, .. } => {
+            let windowed = window.map(|_| "cogroup over windows".to_owned());
+            windowed.into_iter().chain(one("cogroup")).collect()
+        }
         Op::Suppress { limit: None, .. } => one("suppress until window closes"),
         Op::Suppress { .. } => one("suppress until time limit"),
         Op::StreamJoin {

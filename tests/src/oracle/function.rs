@@ -146,6 +146,44 @@ impl KeyFn {
     }
 }
 
+/// When a record happened: so much earlier than it says for each character of its value's text; no
+/// time, which is −1, where the text contains `s`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventTime {
+    /// Milliseconds a character.
+    pub by: i64,
+    /// What is looked for.
+    pub s: String,
+    /// What becomes of a record without a time.
+    pub invalid: InvalidTime,
+}
+
+/// What becomes of a record without a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InvalidTime {
+    /// The application stops.
+    Fail,
+    /// It is dropped.
+    Skip,
+    /// It has the highest time seen in its partition; the application stops where there is none.
+    UsePartitionTime,
+}
+
+impl EventTime {
+    /// As CEL over `value` and `timestamp`.
+    pub fn cel(&self) -> String {
+        let (Self { by, s, .. }, text) = (self, text("value"));
+        format!("{text}.contains(\"{s}\") ? -1 : timestamp - {by} * size({text})")
+    }
+}
+
+/// The number that a record's topic ends in, as CEL over `value`.
+pub fn route(routes: i64) -> String {
+    format!("string(size({}) % {routes})", text("value"))
+}
+
 /// A list of values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fn", rename_all = "camelCase")]

@@ -14,7 +14,7 @@ use super::case::{Case, Node, Op, StoreKind, StoreRows, Window, WindowedKey};
 use super::random::Random;
 
 /// Nodes between sources and sinks, at least and at most.
-const OPERATORS: (i64, i64) = (2, 7);
+const OPERATORS: (i64, i64) = (3, 7);
 /// Sizes of the unit of time of a case, ms: with the larger ones stores get several segments.
 const UNITS_MS: [i64; 3] = [1, 1_000, 20_000];
 
@@ -179,12 +179,13 @@ impl Generator {
             if self.random.percent(10) {
                 topics.push(format!("also{}", self.nodes.len()));
             }
-            self.stream(Op::Stream { topics });
+            let time = self.event_time();
+            self.stream(Op::Stream { topics, time });
         }
         for _ in 0..self.random.between(0, 2) {
             self.source_table();
         }
-        if self.random.percent(20) {
+        if self.random.percent(26) {
             let topic = format!("global{}", self.nodes.len());
             let store = format!("s{:02}", self.nodes.len());
             let name = self.add(Op::GlobalTable { topic, store });
@@ -194,20 +195,27 @@ impl Generator {
 
     fn source_table(&mut self) {
         let topic = format!("table{}", self.nodes.len());
-        let history = self.random.between(5, 60) * self.unit;
-        let versioned = self.random.percent(25).then_some(history);
-        let kind = match versioned {
-            Some(_) => StoreKind::Versioned,
-            None => StoreKind::KeyValue,
-        };
+        let (kind, versioned) = self.versions(30);
+        let time = self.event_time();
         let store = self.store(kind, false);
         self.stored_table(Op::Table {
             topic,
             store,
             versioned,
+            time,
         });
         if let Some(table) = self.tables.last_mut() {
             table.versioned = versioned;
+        }
+    }
+
+    /// The kind of a table's store: so many times out of a hundred one of versions, and how long these
+    /// are kept.
+    fn versions(&mut self, chance: u64) -> (StoreKind, Option<i64>) {
+        let history = self.random.between(5, 60) * self.unit;
+        match self.random.percent(chance) {
+            true => (StoreKind::Versioned, Some(history)),
+            false => (StoreKind::KeyValue, None),
         }
     }
 
@@ -216,6 +224,7 @@ impl Generator {
         let taken: Vec<String> = self
             .nodes
             .iter()
+            .filter(|node| !matches!(node.op, Op::Foreach { .. }))
             .flat_map(|node| node.op.inputs())
             .map(str::to_owned)
             .collect();
@@ -230,10 +239,13 @@ impl Generator {
                 continue;
             }
             let topic = format!("out-{from}");
+            let routed = self.random.percent(5);
+            let routes = routed.then(|| self.random.between(2, 3));
             self.add(Op::To {
                 from,
                 topic,
                 windowed,
+                routes,
             });
         }
     }
@@ -259,6 +271,7 @@ impl Generator {
             steps,
             stores: self.stores,
             keys: input::all_keys(),
+            changelog: Vec::new(),
         }
     }
 }

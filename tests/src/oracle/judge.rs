@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
+use super::app::in_plan_order;
 use super::case::{Answer, Case};
 
 /// Folder of the Java program's sources.
@@ -99,7 +100,7 @@ impl Judge {
     }
 
     fn send(&mut self, case: &Case) -> anyhow::Result<()> {
-        let mut line = serde_json::to_string(case)?;
+        let mut line = serde_json::to_string(&in_plan_order(case))?;
         line.push('\n');
         let input = self.input.as_mut().context("the judge has ended")?;
         input

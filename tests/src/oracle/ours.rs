@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
+use millrace_crds::Problem;
 use millrace_crds::plan::Plan;
+use millrace_crds::read::read_documents;
 use millrace_kafka::HeadersBuf;
 use millrace_worker::testing::{CapturedRecord, StepDriver, StepOptions};
 
 use super::app::stream_app;
-use super::case::{Answer, Case, Input, Op, Output, Row, Step, StoreKind, StoreRows};
+use super::case::{Answer, Case, Input, Logged, Op, Output, Row, Step, StoreKind, StoreRows};
+use super::processor::processors;
 
 /// Runs a case. What the engine makes of it is in the answer, errors of single steps included.
 ///
@@ -25,14 +28,48 @@ pub fn run(case: &Case) -> anyhow::Result<Answer> {
 /// # Errors
 /// As [`run`].
 pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<Answer> {
+    Ok(driven(case, change)?.0)
+}
+
+/// As [`run`], with what was logged of the stores whose rows are compared.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_logged(case: &Case) -> anyhow::Result<(Answer, Vec<Logged>)> {
+    let (answer, mut driver) = driven(case, |_| {})?;
+    let mut logged = Vec::new();
+    for record in driver.take_changelog() {
+        let store = record.topic.strip_prefix("case-");
+        let store = store.and_then(|name| name.strip_suffix("-changelog"));
+        let compared = |name: &&str| case.stores.iter().any(|store| store.name == *name);
+        if let (Some(store), Some(key)) = (store.filter(compared), &record.key) {
+            let value = record.value.as_deref().map(hexadecimal);
+            logged.push(Logged(
+                store.to_owned(),
+                hexadecimal(key),
+                value,
+                record.timestamp,
+            ));
+        }
+    }
+    Ok((answer, logged))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The answer to a case, and the driver as it is then.
+fn driven(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<(Answer, StepDriver)> {
     let app = stream_app(case)?;
     let options = StepOptions {
         on_disk: case.on_disk,
         commit_every: case.commit_every,
         now_ms: case.now,
+        keep_changelog: true,
     };
-    let mut driver = StepDriver::changed(&app, options, change)
-        .with_context(|| format!("the StreamApp is {app}"))?;
+    let mut driver =
+        driver(case, &app, options, change).with_context(|| format!("the StreamApp is {app}"))?;
     let mut answer = Answer {
         id: case.id,
         ..Answer::default()
@@ -49,12 +86,36 @@ pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Resul
             Ok(written) => answer.steps.push(outputs(case, &written)),
             Err(error) => {
                 answer.error = Some(format!("{error:#}"));
-                return Ok(answer);
+                return Ok((answer, driver));
             }
         }
     }
     answer.stores = stores(case, &mut driver)?;
-    Ok(answer)
+    Ok((answer, driver))
+}
+
+fn driver(
+    case: &Case,
+    app: &str,
+    options: StepOptions,
+    change: impl FnOnce(&mut Plan),
+) -> anyhow::Result<StepDriver> {
+    let documents = read_documents(app, "case").map_err(|problems| refused(&problems))?;
+    let document = documents.first().context("there is no StreamApp")?;
+    let mut plan = document.plan().map_err(|problems| refused(&problems))?;
+    change(&mut plan);
+    let processors = processors(case);
+    Ok(StepDriver::of_plan_with(
+        &document.app,
+        &plan,
+        &processors,
+        options,
+    )?)
+}
+
+fn refused(problems: &[Problem]) -> anyhow::Error {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!("{}", texts.join("\n"))
 }
 
 fn pipe(driver: &mut StepDriver, input: &Input) -> anyhow::Result<Vec<CapturedRecord>> {
@@ -80,7 +141,7 @@ fn outputs(case: &Case, written: &[CapturedRecord]) -> Vec<Output> {
             || case
                 .nodes
                 .iter()
-                .any(|node| matches!(&node.op, Op::To { topic: to, .. } if to == topic))
+                .any(|node| matches!(&node.op, Op::To { topic: to, routes, .. } if goes(topic, to, *routes)))
     };
     let mut outputs: Vec<Output> = written
         .iter()
@@ -105,6 +166,14 @@ fn outputs(case: &Case, written: &[CapturedRecord]) -> Vec<Output> {
     outputs
 }
 
+/// Whether a topic is the one of a sink, or one of those that its records name.
+fn goes(topic: &str, to: &str, routes: Option<i64>) -> bool {
+    match routes {
+        None => topic == to,
+        Some(_) => topic.starts_with(&format!("{to}-")),
+    }
+}
+
 fn stores(case: &Case, driver: &mut StepDriver) -> anyhow::Result<BTreeMap<String, Vec<Row>>> {
     let mut stores = BTreeMap::new();
     for store in &case.stores {
@@ -112,6 +181,8 @@ fn stores(case: &Case, driver: &mut StepDriver) -> anyhow::Result<BTreeMap<Strin
         let rows = rows
             .iter()
             .map(|(key, (timestamp, value))| row(store, key, value, *timestamp))
+            // The judge's store of versions lists no keys: it is asked for some.
+            .filter(|Row(key, ..)| store.kind != StoreKind::Versioned || case.keys.contains(key))
             .collect();
         stores.insert(store.name.clone(), rows);
     }

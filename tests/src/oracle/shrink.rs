@@ -135,7 +135,7 @@ fn names(name: &str, op: &Op) -> Vec<String> {
 
 fn topics(op: &Op) -> Vec<&str> {
     match op {
-        Op::Stream { topics } => topics.iter().map(String::as_str).collect(),
+        Op::Stream { topics, .. } => topics.iter().map(String::as_str).collect(),
         Op::Table { topic, .. } | Op::GlobalTable { topic, .. } => vec![topic],
         _ => Vec::new(),
     }
@@ -146,6 +146,7 @@ fn store(op: &Op) -> Option<&str> {
         Op::Table { store, .. }
         | Op::GlobalTable { store, .. }
         | Op::ToTable { store, .. }
+        | Op::Process { store, .. }
         | Op::Aggregate { store, .. }
         | Op::Cogroup { store, .. }
         | Op::ForeignKeyJoin { store, .. } => Some(store),

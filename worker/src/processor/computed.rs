@@ -56,10 +56,7 @@ impl ProcessorTopology {
             return None;
         };
         match self.nodes.get(child)?.operation {
-            Operation::Upsert {
-                store,
-                changes: true,
-            } => Some(store),
+            Operation::Upsert { store, .. } => Some(store),
             _ => None,
         }
     }

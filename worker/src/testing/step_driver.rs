@@ -43,6 +43,8 @@ pub struct StepOptions {
     pub commit_every: usize,
     /// The wall clock's first reading, ms since the epoch. Default 0.
     pub now_ms: i64,
+    /// Keeps what commits write to changelog topics, for [`StepDriver::take_changelog`]. Default false.
+    pub keep_changelog: bool,
 }
 
 impl Default for StepOptions {
@@ -51,6 +53,7 @@ impl Default for StepOptions {
             on_disk: false,
             commit_every: 1,
             now_ms: 0,
+            keep_changelog: false,
         }
     }
 }
@@ -111,6 +114,7 @@ pub struct StepDriver {
     /// Global tables by topic.
     global_topics: HashMap<String, GlobalTableId>,
     options: StepOptions,
+    changelog: Vec<CapturedRecord>,
     uncommitted: usize,
     now_ms: i64,
     started: Instant,
@@ -224,6 +228,7 @@ impl StepDriver {
                 .iter()
                 .map(|table| (table.topic.clone(), table.id))
                 .collect(),
+            changelog: Vec::new(),
             uncommitted: 0,
             now_ms: options.now_ms,
             started: Instant::now(),
@@ -379,9 +384,16 @@ impl StepDriver {
             self.collector.flush().map_err(EngineError::from)?;
             task.apply_commit(&self.collector, self.now_ms, self.started)?;
         }
-        // Changelogs are of no further use here.
-        let _changelog = self.capture.take();
+        let changelog = self.capture.take();
+        if self.options.keep_changelog {
+            self.changelog.extend(changelog);
+        }
         Ok(())
+    }
+
+    /// What commits wrote to changelog topics since the last call, in order, if that is kept.
+    pub fn take_changelog(&mut self) -> Vec<CapturedRecord> {
+        std::mem::take(&mut self.changelog)
     }
 
     /// The rows of a store that its readers see, after a commit: timestamp and value by the key that

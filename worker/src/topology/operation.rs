@@ -19,7 +19,7 @@ pub enum Operation {
     Upsert {
         /// Store slot.
         store: usize,
-        /// A table's changes come in: their old value is passed on, the store's is not read.
+        /// The changes that come in tell their old value: it is passed on, the store's is not read.
         changes: bool,
     },
     /// Passes matching records on.

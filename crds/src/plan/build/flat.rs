@@ -56,7 +56,7 @@ impl<'a> Builder<'a, '_> {
         let value = ask(self, "value", value);
         let (key, value) = (key?, value?);
         if let Some(key) = &key {
-            flow.key = flow.key.computed(Some(key));
+            flow.key = flow.key.computed_key(Some(key));
             flow.rekeyed = Some(at.path.clone());
             flow.windowed = None;
         }

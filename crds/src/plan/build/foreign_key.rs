@@ -78,12 +78,7 @@ impl<'a> Builder<'a, '_> {
             windowed: None,
             versioned: false,
         };
-        let flow = self.join_result(at, flow, join)?;
-        // What comes out of an answer has no old value: the store itself is asked for it.
-        if let NodeKind::ToTable { table, .. } = &mut self.graph.nodes[flow.node.0].kind {
-            *table = false;
-        }
-        Some(flow)
+        self.join_result(at, flow, join)
     }
 
     /// The store of the subscriptions, and the topics of subscriptions and answers.

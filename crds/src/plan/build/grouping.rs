@@ -45,7 +45,7 @@ impl<'a> Builder<'a, '_> {
             let path = at.path.key("value");
             self.expression(&path, value, &scope, &Type::Any)
         });
-        flow.key = flow.key.computed(key.as_ref());
+        flow.key = flow.key.computed_key(key.as_ref());
         if let Some(value) = &value {
             flow.value = flow.value.computed(value.as_ref());
         }

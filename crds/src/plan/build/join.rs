@@ -60,6 +60,7 @@ impl<'a> Builder<'a, '_> {
                 "serdes",
                 join.serdes.key.is_some() || join.serdes.value.is_some(),
             ),
+            ("rightValue", join.right_value.is_some()),
             ("inMemory", join.in_memory),
         ];
         for (field, _) in fields.iter().filter(|(f, set)| *set && !known.contains(f)) {

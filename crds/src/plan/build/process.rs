@@ -213,10 +213,14 @@ impl<'a> Builder<'a, '_> {
     }
 }
 
-/// What comes out of a processor: of a format that was named, else of no known type.
+/// What comes out of a processor: of a format that was named, else in the one that came in, whatever
+/// it is.
 fn forwarded(input: &Format, named: Option<SerdeName>) -> Format {
     match named {
         Some(serde) => Format::read(serde.into()),
-        None => input.retyped(Type::Any),
+        None => Format {
+            ty: Type::Any,
+            serde: input.serde,
+        },
     }
 }

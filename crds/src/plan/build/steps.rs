@@ -141,7 +141,7 @@ impl<'a> Builder<'a, '_> {
         let key = key.map(|source| ask(self, "key", source));
         let value = value.map(|source| ask(self, "value", source));
         if let Some(key) = &key {
-            flow.key = flow.key.computed(key.as_ref());
+            flow.key = flow.key.computed_key(key.as_ref());
             flow.rekeyed = Some(at.path.clone());
             flow.windowed = None;
         }

@@ -45,7 +45,15 @@ impl<'a> Builder<'a, '_> {
         join: &Join,
         kind: JoinKind,
     ) -> Option<Flow> {
-        let known = ["before", "after", "grace", "name", "serdes", "inMemory"];
+        let known = [
+            "before",
+            "after",
+            "grace",
+            "name",
+            "serdes",
+            "rightValue",
+            "inMemory",
+        ];
         self.only_fields(at, join, "a join of two streams", &known);
         let right = self.right_stream(at, join)?;
         let windows = self.join_windows(at, join)?;
@@ -219,10 +227,14 @@ impl<'a> Builder<'a, '_> {
             "the stores of `{}`",
             join.name.as_deref().unwrap_or_default()
         );
+        let (explicit, path) = match side {
+            Side::Left => (join.serdes.value, at.path.key("serdes").key("value")),
+            Side::Right => (join.right_value, at.path.key("rightValue")),
+        };
         let choice = Choice {
             part: Part::Value,
-            explicit: join.serdes.value.filter(|_| side == Side::Left),
-            path: &at.path.key("serdes").key("value"),
+            explicit,
+            path: &path,
             place: &place,
         };
         self.choose(&choice, &flow.value)

@@ -5,7 +5,7 @@ use super::{At, Builder};
 use crate::path::Path;
 use crate::plan::flow::{Flow, FlowKind, Format};
 use crate::plan::graph::{
-    BufferBounds, NodeKind, SerdeKind, StoreKind, SuppressUntil, WindowedKey,
+    BufferBounds, NodeId, NodeKind, SerdeKind, StoreKind, SuppressUntil, WindowedKey,
 };
 use crate::topology::{Serdes, Suppress, Table, ToTable, WhenFull};
 
@@ -90,7 +90,10 @@ impl<'a> Builder<'a, '_> {
         let (key, value) = new.formats;
         let versioned = matches!(new.kind, StoreKind::Versioned { .. });
         let store = self.store(new)?;
-        let kind = NodeKind::ToTable { store, table: true };
+        let kind = NodeKind::ToTable {
+            store,
+            table: self.tells_old(flow.node),
+        };
         let node = self.node(node_name, &at.path, Some(flow.node), kind);
         Some(Flow {
             node,
@@ -100,6 +103,16 @@ impl<'a> Builder<'a, '_> {
             versioned,
             ..flow
         })
+    }
+
+    /// Whether the changes of a node tell the old value of a table that is kept right below. A table
+    /// computed record by record asks its own store: where there is no row yet, the input may have a
+    /// value all the same, such as an aggregation's initial one (KTableMapValues, KTableFilter).
+    fn tells_old(&self, node: NodeId) -> bool {
+        !matches!(
+            self.graph.nodes[node.0].kind,
+            NodeKind::Filter { .. } | NodeKind::Map { .. } | NodeKind::ForeignKeyAnswer { .. }
+        )
     }
 
     fn check_versions_of_windows(

@@ -374,7 +374,7 @@ pub enum NodeKind {
     ToTable {
         /// Store to upsert.
         store: StoreId,
-        /// Whether a table's changes come in (their old value is then in the store).
+        /// Whether the changes that come in tell the old value; else the store is asked for it.
         table: bool,
     },
     /// Turns a table's changes into a stream of its new values.

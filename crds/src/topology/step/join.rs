@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::topology::{Serdes, duration};
+use crate::topology::{SerdeName, Serdes, duration};
 
 /// A join. Exactly one of `table`, `stream` and `globalTable` names the right side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +60,9 @@ pub struct Join {
     /// Formats of what has the `name`. Of a join with a table the key's is the table's.
     #[serde(default)]
     pub serdes: Serdes,
+    /// With a stream: format of the right side's values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_value: Option<SerdeName>,
     /// Keeps its stores in memory. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,

@@ -1,7 +1,9 @@
 //! Functions at random.
 
 use super::Generator;
-use crate::oracle::function::{Aggregation, KeyFn, ListFn, Predicate, ValueFn};
+use crate::oracle::function::{
+    Aggregation, EventTime, InvalidTime, KeyFn, ListFn, Predicate, ValueFn,
+};
 
 /// Letters of values; functions look for them.
 pub(super) const LETTERS: [&str; 6] = ["a", "b", "c", "d", "e", "z"];
@@ -21,6 +23,25 @@ impl Generator {
                 Predicate::SizeMod { n, is }
             }
         }
+    }
+
+    /// Times of a source's records: mostly those they come with.
+    pub(super) fn event_time(&mut self) -> Option<EventTime> {
+        if !self.random.percent(10) {
+            return None;
+        }
+        let invalid = match self.random.below(3) {
+            0 => InvalidTime::Fail,
+            1 => InvalidTime::Skip,
+            _ => InvalidTime::UsePartitionTime,
+        };
+        // What fails ends the case: a letter that values seldom have.
+        let s = match invalid {
+            InvalidTime::Fail => "bb".to_owned(),
+            InvalidTime::Skip | InvalidTime::UsePartitionTime => self.letter(),
+        };
+        let by = self.random.between(0, 3) * self.unit;
+        Some(EventTime { by, s, invalid })
     }
 
     pub(super) fn value_fn(&mut self) -> ValueFn {

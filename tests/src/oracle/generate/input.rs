@@ -49,7 +49,7 @@ impl Generator {
         let mut topics = Vec::new();
         for node in &self.nodes {
             match &node.op {
-                Op::Stream { topics: read } => topics.extend(read.iter().cloned()),
+                Op::Stream { topics: read, .. } => topics.extend(read.iter().cloned()),
                 Op::Table { topic, .. } | Op::GlobalTable { topic, .. } => {
                     topics.push(topic.clone());
                 }
@@ -78,7 +78,7 @@ impl Generator {
     }
 
     fn record(&mut self, topic: String, ts: i64) -> Input {
-        let key = (!self.random.percent(4)).then(|| self.key());
+        let key = (!self.random.percent(7)).then(|| self.key());
         let value = match self.random.below(100) {
             0..10 => None,
             10..18 => Some(self.random.below(300).to_string()),

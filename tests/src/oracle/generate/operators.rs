@@ -1,7 +1,7 @@
 //! Operators at random, each where there is something to apply it to.
 
 use super::{Generator, TableFlow};
-use crate::oracle::case::{Branch, Op, StoreKind};
+use crate::oracle::case::{Branch, Node, Op, StoreKind};
 use crate::oracle::function::Aggregation;
 
 /// Adds one operator; false where the flows so far have nothing to apply it to.
@@ -9,32 +9,34 @@ type Add = fn(&mut Generator) -> bool;
 
 /// What is added, and how often beside the others.
 const OPERATORS: &[(u64, Add)] = &[
-    (5, Generator::filter),
-    (4, Generator::map_values),
+    (4, Generator::filter),
+    (3, Generator::map_values),
     (3, Generator::map),
     (3, Generator::select_key),
     (2, Generator::peek),
+    (2, Generator::foreach),
     (3, Generator::flat_map),
     (3, Generator::flat_map_values),
-    (3, Generator::repartition),
+    (5, Generator::repartition),
+    (7, Generator::process),
     (3, Generator::merge),
     (3, Generator::split),
-    (3, Generator::table_of_stream),
+    (6, Generator::table_of_stream),
     (3, Generator::stream_of_table),
-    (3, Generator::table_filter),
+    (7, Generator::table_filter),
     (3, Generator::table_map_values),
-    (6, Generator::aggregate),
-    (6, Generator::table_aggregate),
+    (5, Generator::aggregate),
+    (7, Generator::table_aggregate),
     (12, Generator::windowed_aggregate),
-    (5, Generator::cogroup),
-    (5, Generator::suppress),
-    (4, Generator::window_key),
+    (8, Generator::cogroup),
+    (18, Generator::suppress),
+    (12, Generator::window_key),
     (10, Generator::stream_join),
     (8, Generator::stream_table_join),
-    (5, Generator::grace_join),
-    (8, Generator::global_join),
-    (9, Generator::table_join),
-    (7, Generator::foreign_key_join),
+    (15, Generator::grace_join),
+    (17, Generator::global_join),
+    (12, Generator::table_join),
+    (10, Generator::foreign_key_join),
 ];
 
 impl Generator {
@@ -103,6 +105,12 @@ impl Generator {
         true
     }
 
+    fn foreach(&mut self) -> bool {
+        let from = self.any_stream();
+        self.add(Op::Foreach { from });
+        true
+    }
+
     fn flat_map(&mut self) -> bool {
         let op = Op::FlatMap {
             from: self.any_stream(),
@@ -119,6 +127,23 @@ impl Generator {
             values: self.list_fn(),
         };
         self.stream(op);
+        true
+    }
+
+    fn process(&mut self) -> bool {
+        let from = self.any_stream();
+        let store = self.store(StoreKind::KeyValue, false);
+        let fixed_key = self.random.percent(40);
+        // Which of two that are called at one time is the first is left open.
+        let calls = |node: &Node| matches!(node.op, Op::Process { every: Some(_), .. });
+        let alone = !self.nodes.iter().any(calls);
+        let every = self.random.between(1, 12) * self.unit;
+        self.stream(Op::Process {
+            from,
+            store,
+            every: (alone && !fixed_key).then_some(every),
+            fixed_key,
+        });
         true
     }
 
@@ -172,8 +197,16 @@ impl Generator {
 
     fn table_of_stream(&mut self) -> bool {
         let from = self.any_stream();
-        let store = self.store(StoreKind::KeyValue, false);
-        self.stored_table(Op::ToTable { from, store });
+        let (kind, versioned) = self.versions(55);
+        let store = self.store(kind, false);
+        self.stored_table(Op::ToTable {
+            from,
+            store,
+            versioned,
+        });
+        if let Some(table) = self.tables.last_mut() {
+            table.versioned = versioned;
+        }
         true
     }
 
@@ -244,6 +277,7 @@ impl Generator {
         self.stored_table(Op::Aggregate {
             from,
             group_by,
+            group_value: None,
             window: None,
             emit: None,
             with,
@@ -259,10 +293,12 @@ impl Generator {
         };
         let with = self.aggregation();
         let group_by = Some(self.key_fn());
+        let group_value = self.random.percent(50).then(|| self.value_fn());
         let store = self.store(StoreKind::KeyValue, with == Aggregation::Count);
         self.stored_table(Op::Aggregate {
             from: table.name,
             group_by,
+            group_value,
             window: None,
             emit: None,
             with,

@@ -53,6 +53,7 @@ impl Generator {
         let op = Op::Aggregate {
             from,
             group_by,
+            group_value: None,
             window: Some(window),
             emit: on_close.then_some(Emit::Close),
             with,
@@ -103,7 +104,7 @@ impl Generator {
     }
 
     pub(super) fn suppress(&mut self) -> bool {
-        let until_close = self.random.percent(60);
+        let until_close = self.random.percent(65);
         let fits = |table: &super::TableFlow| match until_close {
             true => table.closes,
             false => table.versioned.is_none(),

@@ -20,6 +20,7 @@ import org.apache.kafka.streams.kstream.KGroupedStream;
 import org.apache.kafka.streams.kstream.KGroupedTable;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.KTable;
+import org.apache.kafka.streams.kstream.KeyValueMapper;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.SessionWindowedKStream;
 import org.apache.kafka.streams.kstream.SessionWindows;
@@ -101,8 +102,10 @@ final class Aggregations {
 
   private static KTable<Object, Object> ofTable(JsonNode node, KTable<Object, Object> table) {
     var key = Functions.key(node.get("groupBy"));
-    KGroupedTable<Object, Object> grouped =
-        table.groupBy((k, v) -> KeyValue.pair(key.apply(k, v), v), Grouped.with(KEY, VALUE));
+    KeyValueMapper<Object, Object, Object> value =
+        node.hasNonNull("groupValue") ? Functions.value(node.get("groupValue")) : (k, v) -> v;
+    KGroupedTable<Object, Object> grouped = table.groupBy(
+        (k, v) -> KeyValue.pair(key.apply(k, v), value.apply(k, v)), Grouped.with(KEY, VALUE));
     JsonNode with = node.get("with");
     return switch (text(with, "fn")) {
       case "count" -> (KTable) grouped.count((Materialized) store(node));

@@ -10,7 +10,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -43,9 +45,13 @@ final class CaseRun {
     Instant start = Instant.ofEpochMilli(test.get("now").longValue());
     try (TopologyTestDriver driver =
         new TopologyTestDriver(CaseTopology.of(test.get("nodes")), settings(), start)) {
-      Map<String, TestOutputTopic<byte[], byte[]>> outputs = outputs(driver);
+      Set<String> outputs = sinkTopics();
       Map<String, TestInputTopic<byte[], byte[]>> inputs = new TreeMap<>();
-      for (JsonNode step : test.get("steps")) {
+      boolean restores = test.hasNonNull("changelog");
+      if (restores) {
+        Restore.all(driver, test.get("changelog"));
+      }
+      for (JsonNode step : restores ? mapper.createArrayNode() : test.get("steps")) {
         if (step.hasNonNull("advance")) {
           driver.advanceWallClockTime(Duration.ofMillis(step.get("advance").longValue()));
         } else {
@@ -54,7 +60,7 @@ final class CaseRun {
                   driver.createInputTopic(name, new ByteArraySerializer(), new ByteArraySerializer()))
               .pipeInput(record(step));
         }
-        read(outputs, steps.addArray());
+        read(driver, outputs, steps.addArray());
       }
       for (JsonNode store : test.get("stores")) {
         StoreRows.read(driver, store, test.get("keys"), stores.putArray(store.get("name").textValue()));
@@ -80,16 +86,22 @@ final class CaseRun {
     return settings;
   }
 
-  private Map<String, TestOutputTopic<byte[], byte[]>> outputs(TopologyTestDriver driver) {
-    Map<String, TestOutputTopic<byte[], byte[]>> outputs = new TreeMap<>();
+  /** The topics that sinks write to; those that records name as well. */
+  private Set<String> sinkTopics() {
+    Set<String> topics = new TreeSet<>();
     for (JsonNode node : test.get("nodes")) {
       if (node.get("op").textValue().equals("to")) {
         String topic = node.get("topic").textValue();
-        outputs.computeIfAbsent(topic, name ->
-            driver.createOutputTopic(name, new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+        if (node.hasNonNull("routes")) {
+          for (int route = 0; route < node.get("routes").intValue(); route++) {
+            topics.add(topic + "-" + route);
+          }
+        } else {
+          topics.add(topic);
+        }
       }
     }
-    return outputs;
+    return topics;
   }
 
   private static TestRecord<byte[], byte[]> record(JsonNode step) {
@@ -101,8 +113,13 @@ final class CaseRun {
     return new TestRecord<>(utf8(step.get("key")), utf8(step.get("value")), headers, time);
   }
 
-  private static void read(Map<String, TestOutputTopic<byte[], byte[]>> outputs, ArrayNode into) {
-    outputs.forEach((topic, output) -> {
+  private static void read(TopologyTestDriver driver, Set<String> topics, ArrayNode into) {
+    Set<String> written = new TreeSet<>(topics);
+    // The driver knows no topic that a record names before there is such a record.
+    written.retainAll(driver.producedTopicNames());
+    for (String topic : written) {
+      TestOutputTopic<byte[], byte[]> output =
+          driver.createOutputTopic(topic, new ByteArrayDeserializer(), new ByteArrayDeserializer());
       for (TestRecord<byte[], byte[]> record : output.readRecordsToList()) {
         StringBuilder headers = new StringBuilder();
         for (Header header : record.headers()) {
@@ -115,7 +132,7 @@ final class CaseRun {
             .add(record.timestamp())
             .add(headers.toString());
       }
-    });
+    }
   }
 
   private static byte[] utf8(JsonNode text) {

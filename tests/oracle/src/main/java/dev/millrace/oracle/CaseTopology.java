@@ -60,7 +60,7 @@ final class CaseTopology {
     String name = node.get("name").textValue();
     String from = node.hasNonNull("from") && node.get("from").isTextual() ? node.get("from").textValue() : "";
     switch (node.get("op").textValue()) {
-      case "stream" -> streams.put(name, builder.stream(texts(node.get("topics")), Consumed.with(KEY, VALUE)));
+      case "stream" -> streams.put(name, builder.stream(texts(node.get("topics")), consumed(node)));
       case "table" -> tables.put(name, table(node));
       case "globalTable" -> globals.put(
           name, builder.globalTable(text(node, "topic"), Consumed.with(KEY, VALUE), store(text(node, "store"))));
@@ -79,6 +79,7 @@ final class CaseTopology {
         streams.put(name, streams.get(from).flatMapValues(values::apply));
       }
       case "peek" -> streams.put(name, streams.get(from).peek((k, v) -> { }));
+      case "foreach" -> streams.get(from).foreach((k, v) -> { });
       case "merge" -> {
         List<String> inputs = texts(node.get("inputs"));
         KStream<Object, Object> merged = streams.get(inputs.get(0));
@@ -90,10 +91,11 @@ final class CaseTopology {
       case "split" -> split(node, from);
       case "repartition" -> streams.put(
           name, streams.get(from).repartition(Repartitioned.with(KEY, VALUE).withName(name)));
-      case "toTable" -> tables.put(name, streams.get(from).toTable(store(text(node, "store"))));
+      case "toTable" -> tables.put(name, streams.get(from).toTable(tableStore(node)));
       case "toStream" -> streams.put(name, tables.get(from).toStream());
       case "windowKey" -> streams.put(name, tables.get(from).toStream((k, v) -> windowText((Windowed<?>) k)));
       case "to" -> to(node, from);
+      case "process" -> streams.put(name, process(node, streams.get(from)));
       case "aggregate" -> tables.put(name, aggregations.aggregate(node));
       case "cogroup" -> tables.put(name, aggregations.cogroup(node));
       case "suppress" -> tables.put(name, tables.get(from).suppress(suppressed(node)));
@@ -107,16 +109,26 @@ final class CaseTopology {
   }
 
   private KTable<Object, Object> table(JsonNode node) {
+    return builder.table(text(node, "topic"), consumed(node), tableStore(node));
+  }
+
+  /** The store of a table, which may have versions. */
+  private static Materialized<Object, Object, KeyValueStore<Bytes, byte[]>> tableStore(JsonNode node) {
     String store = text(node, "store");
     if (!node.hasNonNull("versioned")) {
-      return builder.table(text(node, "topic"), Consumed.with(KEY, VALUE), store(store));
+      return store(store);
     }
-    Duration history = millis(node, "versioned");
-    Materialized<Object, Object, KeyValueStore<Bytes, byte[]>> versioned =
-        Materialized.<Object, Object>as(Stores.persistentVersionedKeyValueStore(store, history))
-            .withKeySerde(KEY)
-            .withValueSerde(VALUE);
-    return builder.table(text(node, "topic"), Consumed.with(KEY, VALUE), versioned);
+    return Materialized.<Object, Object>as(
+            Stores.persistentVersionedKeyValueStore(store, millis(node, "versioned")))
+        .withKeySerde(KEY)
+        .withValueSerde(VALUE);
+  }
+
+  private static Consumed<Object, Object> consumed(JsonNode node) {
+    Consumed<Object, Object> consumed = Consumed.with(KEY, VALUE);
+    return node.hasNonNull("time")
+        ? consumed.withTimestampExtractor(EventTime.of(node.get("time")))
+        : consumed;
   }
 
   private void filter(JsonNode node, String name, String from) {
@@ -147,6 +159,17 @@ final class CaseTopology {
     }
   }
 
+  private KStream<Object, Object> process(JsonNode node, KStream<Object, Object> from) {
+    String store = text(node, "store");
+    builder.addStateStore(
+        Stores.timestampedKeyValueStoreBuilder(Stores.inMemoryKeyValueStore(store), KEY, VALUE));
+    if (node.get("fixedKey").booleanValue()) {
+      return from.processValues(() -> new Counting.OfValues(store), store);
+    }
+    long every = node.hasNonNull("every") ? node.get("every").longValue() : 0;
+    return from.process(() -> new Counting(store, every), store);
+  }
+
   private void split(JsonNode node, String from) {
     BranchedKStream<Object, Object> split = streams.get(from).split();
     for (JsonNode branch : node.get("branches")) {
@@ -171,7 +194,15 @@ final class CaseTopology {
           : WindowedSerdes.timeWindowedSerdeFrom(String.class, 1));
     }
     KStream<Object, Object> stream = streams.containsKey(from) ? streams.get(from) : tables.get(from).toStream();
-    stream.to(text(node, "topic"), Produced.with(key, VALUE));
+    String topic = text(node, "topic");
+    if (node.hasNonNull("routes")) {
+      int routes = node.get("routes").intValue();
+      stream.to(
+          (k, v, context) -> topic + "-" + Functions.text(v).length() % routes,
+          Produced.with(key, VALUE));
+    } else {
+      stream.to(topic, Produced.with(key, VALUE));
+    }
   }
 
   private static Suppressed suppressed(JsonNode node) {
