@@ -11,10 +11,12 @@
 pub mod collector;
 mod commit;
 mod dead_letter;
+mod failed;
 pub mod partition_group;
 pub(crate) mod placement;
 mod punctuate;
 pub mod record_queue;
+pub mod retries;
 mod times;
 
 use std::sync::Arc;
@@ -34,9 +36,9 @@ use crate::state::flush::{FlushBound, FlushDue};
 use crate::state::{CommittedStore, GlobalTables, Store, TaskDb};
 use crate::topology::{Format, ProcessorTopology, Source};
 use collector::Collector;
-use dead_letter::Cause;
 use partition_group::{PartitionGroup, UNKNOWN_TIME};
 use placement::Placement;
+use retries::Failed;
 pub use times::decode_time;
 
 /// Offsets that do not move are committed again after this time. To the broker the group subscribes
@@ -100,6 +102,8 @@ pub struct Task {
     committed_positions: Vec<i64>,
     /// Whether anything was processed since the last commit.
     processed_since_commit: bool,
+    /// By input: the record that failed before and is tried again. Empty where there is none.
+    retried: Vec<Option<Failed>>,
     /// Whether a processor did something, since the last commit, that no record led to.
     acted_without_record: bool,
     /// When all positions were committed, or first looked at; `None` before that.
@@ -156,6 +160,7 @@ impl Task {
             counters: TaskCounters::default(),
             committed_positions,
             processed_since_commit: false,
+            retried: Vec::new(),
             acted_without_record: false,
             refreshed: None,
         }
@@ -184,6 +189,15 @@ impl Task {
         self
     }
 
+    /// Says which record of each input has failed before, if any.
+    #[must_use]
+    pub fn with_retried(mut self, retried: Vec<Option<Failed>>) -> Self {
+        if retried.iter().any(Option::is_some) {
+            self.retried = retried;
+        }
+        self
+    }
+
     /// Looks whether the keys of some inputs are on their partitions; by input.
     #[must_use]
     pub(crate) fn with_placements(mut self, placements: Vec<Option<Placement>>) -> Self {
@@ -206,6 +220,9 @@ impl Task {
         let Some(input) = self.group.choose(now_ms) else {
             return Ok(false);
         };
+        if self.commits_first(input) {
+            return Ok(false);
+        }
         let (time, failure) = self.run(input, collector, now_ms);
         self.arena.reset();
         match failure {
@@ -216,7 +233,6 @@ impl Task {
                 node,
                 message,
             }) => {
-                self.counters.failed[stage as usize] += 1;
                 self.poison(input, stage, &node, &message, collector)?;
             }
         }
@@ -308,45 +324,6 @@ impl Task {
         };
         let result = topology.process(source.node, &record, &mut context, arena);
         (timestamp, result.err())
-    }
-
-    /// Applies the error policy to the chosen input's head: dead letter, or stop.
-    fn poison(
-        &mut self,
-        input: usize,
-        stage: Stage,
-        node: &str,
-        message: &str,
-        collector: &mut Collector,
-    ) -> Result<(), EngineError> {
-        let Some(record) = self.group.head(input) else {
-            return Ok(());
-        };
-        let partition = &self.group.inputs()[input].partition;
-        let policy = match stage {
-            Stage::Deserialization => self.topology.sources[self.sources[input]]
-                .errors
-                .unwrap_or(self.errors.deserialization),
-            Stage::Processing => self.errors.processing,
-            Stage::Production => self.errors.production,
-        };
-        let (Policy::DeadLetter, Some(topic)) = (policy, self.topology.dead_letters) else {
-            return Err(EngineError::PoisonRecord {
-                topic: partition.topic.to_string(),
-                partition: partition.partition,
-                offset: record.offset,
-                node: node.to_owned(),
-                message: message.to_owned(),
-            });
-        };
-        tracing::debug!(%partition, offset = record.offset, node, message, "dead letter");
-        let cause = Cause {
-            stage,
-            node,
-            message,
-        };
-        dead_letter::send(collector, topic, partition, &record, &cause)?;
-        Ok(())
     }
 
     /// What the flush bound asks for now.

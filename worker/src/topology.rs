@@ -117,8 +117,8 @@ pub struct Source {
     pub wall_clock: bool,
     /// What is done with a record without a valid time.
     pub invalid_time: InvalidTime,
-    /// What is done with a record that cannot be read, if not what the application does.
-    pub errors: Option<Policy>,
+    /// What is done with its records that fail, if not what the application does: by [`Stage`].
+    pub errors: [Option<Policy>; 3],
     /// Values are changes of a table: old and new.
     pub changes: bool,
     /// Whether it builds a table.
@@ -270,7 +270,12 @@ fn source(node: &Node, place: usize) -> Option<Source> {
         timestamp,
         wall_clock: matches!(options.time, EventTime::WallClock),
         invalid_time: options.invalid_time,
-        errors: options.deserialization.map(Policy::from),
+        errors: [
+            options.errors.deserialization,
+            options.errors.processing,
+            options.errors.production,
+        ]
+        .map(|policy| policy.map(Policy::from)),
         changes: matches!(node.kind, NodeKind::StreamSource { changes: true, .. }),
         table,
         node: place,

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::path::Path;
 use crate::problem::{Problem, Problems};
 use crate::stream_app::{
-    KafkaSpec, ProcessingGuarantee, StreamApp, StreamAppSpec, Threads, quantity_bytes,
+    ErrorPolicy, KafkaSpec, ProcessingGuarantee, StreamApp, StreamAppSpec, Threads, quantity_bytes,
 };
 use crate::topology::Topology;
 
@@ -26,6 +26,17 @@ pub(super) fn check(app: &StreamApp, problems: &mut Problems) {
     if let Some(topic) = &app.spec.errors.dead_letter_topic {
         check_topic(&spec.key("errors").key("deadLetterTopic"), topic, problems);
     }
+    if app.spec.errors.deserialization == ErrorPolicy::Retry {
+        no_second_reading(&spec.key("errors").key("deserialization"), problems);
+    }
+}
+
+/// Notes a `retry` of records that cannot be read.
+pub(super) fn no_second_reading(path: &Path, problems: &mut Problems) {
+    let message =
+        "a record that cannot be read is not tried again: the same bytes fail the same way";
+    let help = "write `deadLetter` or `stop`";
+    problems.add(Problem::new(path, message).help(help));
 }
 
 fn application_id(app: &StreamApp, problems: &mut Problems) {
@@ -115,6 +126,21 @@ fn numbers(app: &StreamAppSpec, problems: &mut Problems) {
         flush.interval_ms,
         100,
         limits::FLUSH_INTERVAL_MS,
+        " ms",
+    );
+    let retry = app.errors.retry;
+    check(
+        "errors.retry.attempts",
+        retry.attempts.into(),
+        1,
+        limits::RETRY_ATTEMPTS.into(),
+        "",
+    );
+    check(
+        "errors.retry.backoffMs",
+        retry.backoff_ms,
+        1,
+        limits::RETRY_BACKOFF_MS,
         " ms",
     );
 }

@@ -58,7 +58,18 @@ pub fn describe(plan: &Plan) -> String {
 
 fn describe_subtopology(plan: &Plan, subtopology: &Subtopology, text: &mut String) {
     let _ = writeln!(text, "\nSubtopology {}", subtopology.id);
-    let _ = writeln!(text, "  reads   {}", topics(&subtopology.sources));
+    let mut reads = topics(&subtopology.sources);
+    for id in &subtopology.nodes {
+        if let NodeKind::StreamSource {
+            topics, options, ..
+        } = &plan.node(*id).kind
+            && let Some(pattern) = options.pattern.as_ref().filter(|_| topics.is_empty())
+        {
+            let comma = if reads.is_empty() { "" } else { ", " };
+            let _ = write!(reads, "{comma}topics matching `{}`", pattern.source);
+        }
+    }
+    let _ = writeln!(text, "  reads   {reads}");
     for group in &subtopology.copartitioned {
         let _ = writeln!(text, "  equal partition counts: {}", topics(group));
     }

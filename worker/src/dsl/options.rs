@@ -20,6 +20,8 @@ pub struct Consumed {
     pub(super) wall_clock: bool,
     pub(super) invalid_timestamp: Option<InvalidTimestamp>,
     pub(super) deserialization_errors: Option<ErrorPolicy>,
+    pub(super) processing_errors: Option<ErrorPolicy>,
+    pub(super) production_errors: Option<ErrorPolicy>,
 }
 
 impl Consumed {
@@ -53,6 +55,20 @@ impl Consumed {
     #[must_use]
     pub fn with_deserialization_errors(mut self, policy: ErrorPolicy) -> Self {
         self.deserialization_errors = Some(policy);
+        self
+    }
+
+    /// What is done with one of its records that a step has no result for.
+    #[must_use]
+    pub fn with_processing_errors(mut self, policy: ErrorPolicy) -> Self {
+        self.processing_errors = Some(policy);
+        self
+    }
+
+    /// What is done with one of its records whose results cannot be written.
+    #[must_use]
+    pub fn with_production_errors(mut self, policy: ErrorPolicy) -> Self {
+        self.production_errors = Some(policy);
         self
     }
 }

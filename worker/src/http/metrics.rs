@@ -99,6 +99,11 @@ const FAMILIES: &[Family] = &[
         samples: |app, _| by_thread(app, |thread| Sample::Counter(thread.restored())),
     },
     Family {
+        name: "millrace_thread_retried_records",
+        help: "Attempts at records that had failed, by the policy retry",
+        samples: |app, _| by_thread(app, |thread| Sample::Counter(thread.retried())),
+    },
+    Family {
         name: "kafka_streams_task_process",
         help: "Input records processed by the task since it started here (process-total)",
         samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.processed)),

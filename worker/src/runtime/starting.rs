@@ -162,6 +162,7 @@ impl StreamThread {
             .iter()
             .enumerate()
             .flat_map(|(source, spec)| spec.topics.iter().map(move |topic| (source, topic)))
+            .filter(|(_, topic)| context.layout.has_partition(topic.name(), id.partition))
             .map(|(source, topic)| (source, TopicPartition::new(topic.name(), id.partition)))
             .collect();
         Ok(Prepared {
@@ -306,12 +307,14 @@ impl StreamThread {
         let sources = inputs.iter().map(|(source, _)| *source).collect();
         let (flush, errors) = (self.context.config.flush, self.context.config.errors);
         let cache = self.cache_bytes_per_store();
+        let retried = inputs.iter().map(|(_, at)| self.retries.of(at)).collect();
         let known = inputs.iter().filter_map(|(_, at)| committed.get(at));
         let known = known.map(|at| at.metadata.as_str());
         let task = Task::new(id, topology, group, sources, state, flush, errors, cache)
             .with_globals(self.context.globals.clone())
             .with_emit_interval(self.context.config.emit_interval)
             .with_times(known)
+            .with_retried(retried)
             .with_placements(placements);
         self.tasks.start(Running {
             number,

@@ -247,7 +247,9 @@ impl StepDriver {
             })?;
             let stores = driver.stores(plan, id)?;
             let (group, sources) = driver.inputs(&topology);
-            let (flush, errors) = (config.engine.flush, config.engine.errors);
+            let (flush, mut errors) = (config.engine.flush, config.engine.errors);
+            // Without transactions there is no way back, and no time passes by itself.
+            errors.retry.attempts = 0;
             let task = Task::new(
                 id,
                 topology,

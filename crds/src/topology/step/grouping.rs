@@ -67,11 +67,10 @@ pub struct Aggregate {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
 }
@@ -86,11 +85,10 @@ pub struct Count {
     /// Formats of the store. The value is `long` unless named otherwise.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
 }
@@ -114,11 +112,10 @@ pub struct Reduce {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
 }
@@ -148,11 +145,10 @@ pub struct Cogroup {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
 }
