@@ -63,6 +63,8 @@ pub const RETRY_ATTEMPTS: i32 = 100;
 pub const RETRY_BACKOFF_MS: i64 = 10_000;
 /// Records buffered per input partition.
 pub const BUFFERED_RECORDS: i32 = 100_000;
+/// Bytes that caches hold back in a pod.
+pub const CACHE_BYTES: i64 = 1 << 30;
 /// Unflushed changelog records per task.
 pub const FLUSH_RECORDS: i64 = 100_000_000;
 /// Milliseconds between flushes of a task's state.

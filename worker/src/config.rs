@@ -123,6 +123,8 @@ pub struct EngineConfig {
     pub emit_interval: Duration,
     /// When committed state goes to disk.
     pub flush: FlushBound,
+    /// Bytes of changes that all tasks together may hold back.
+    pub cache_bytes: usize,
     /// What is done with records that fail.
     pub errors: ErrorPolicies,
     /// Where they go.
@@ -178,6 +180,7 @@ impl WorkerConfig {
                 records: at_least(spec.state.flush.records, 1),
                 interval_ms: at_least(spec.state.flush.interval_ms, 1),
             },
+            cache_bytes: usize::try_from(spec.state.cache_bytes).unwrap_or_default(),
             errors: ErrorPolicies {
                 deserialization: spec.errors.deserialization.into(),
                 processing: spec.errors.processing.into(),

@@ -8,6 +8,7 @@
 //! ```
 //! The first two states live in the runtime (`runtime::tasks`): a [`Task`] is a running one.
 
+mod cache;
 pub mod collector;
 mod commit;
 mod dead_letter;
@@ -30,12 +31,13 @@ use crate::api::Instances;
 use crate::change;
 use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
-use crate::processor::{Context, Dropped, NodeError, NodeTimes, Stage};
+use crate::processor::{ChangeCache, Context, Dropped, NodeError, NodeTimes, Stage};
 use crate::record::{Change, Datum, Record};
 use crate::state::flush::{FlushBound, FlushDue};
 use crate::state::{CommittedStore, GlobalTables, Store, TaskDb};
 use crate::topology::{Format, ProcessorTopology, Source};
 use collector::Collector;
+use dead_letter::Cause;
 use partition_group::{PartitionGroup, UNKNOWN_TIME};
 use placement::Placement;
 use retries::Failed;
@@ -68,6 +70,10 @@ pub struct TaskCounters {
     pub dropped: u64,
     /// Records that failed, by stage: deserialization, processing, production.
     pub failed: [u64; 3],
+    /// Changes of tables that a cache held back until a later one took their place.
+    pub cached: u64,
+    /// Times that caches were full before the commit.
+    pub cache_full: u64,
 }
 
 /// A running task.
@@ -82,6 +88,9 @@ pub struct Task {
     /// By input: `None` where it does not matter on which partition a key is.
     placements: Vec<Option<Placement>>,
     stores: Vec<Store>,
+    /// By store.
+    caches: Vec<ChangeCache>,
+    cache_bytes_max: usize,
     globals: GlobalTables,
     /// What nodes remember, by place.
     times: Vec<NodeTimes>,
@@ -137,6 +146,8 @@ impl Task {
             .map(|input| input.position())
             .collect();
         let times = vec![NodeTimes::default(); topology.nodes.len()];
+        let caches = topology.stores.iter().map(|_| ChangeCache::default());
+        let caches = caches.collect();
         let processors = Instances::of(&topology);
         Self {
             id,
@@ -145,6 +156,8 @@ impl Task {
             placements: vec![None; sources.len()],
             sources,
             stores,
+            caches,
+            cache_bytes_max: usize::MAX,
             globals: GlobalTables::default(),
             times,
             has_processors: !processors.places().is_empty(),
@@ -233,13 +246,19 @@ impl Task {
                 node,
                 message,
             }) => {
-                self.poison(input, stage, &node, &message, collector)?;
+                let cause = Cause {
+                    stage,
+                    node: &node,
+                    message: &message,
+                };
+                self.poison(input, &cause, collector)?;
             }
         }
         self.group.pop(input, time);
         self.counters.processed += 1;
         self.processed_since_commit = true;
         self.punctuate_by_stream_time(collector, now_ms)?;
+        self.bound_caches(collector, now_ms)?;
         Ok(true)
     }
 
@@ -256,6 +275,7 @@ impl Task {
             sources,
             placements,
             stores,
+            caches,
             globals,
             arena,
             scratch,
@@ -284,7 +304,7 @@ impl Task {
             }
         };
         let partition_time = group.inputs()[input].time();
-        let timestamp = match event_time(source, &raw, partition_time, now_ms, arena) {
+        let timestamp = match event_time(source, (topic, &raw), partition_time, now_ms, arena) {
             Ok(Some(timestamp)) => timestamp,
             Ok(None) => {
                 dropped.records += 1;
@@ -310,6 +330,7 @@ impl Task {
         let partition = id.partition;
         let mut context = Context {
             stores,
+            caches,
             globals,
             collector,
             scratch,
@@ -381,6 +402,7 @@ impl Task {
     pub fn counters(&self) -> TaskCounters {
         TaskCounters {
             dropped: self.dropped.records,
+            cached: self.caches.iter().map(ChangeCache::replaced).sum(),
             ..self.counters
         }
     }
@@ -390,7 +412,7 @@ impl Task {
 /// the reason where it counts as unreadable.
 fn event_time(
     source: &Source,
-    raw: &RecordView<'_>,
+    (topic, raw): (&str, &RecordView<'_>),
     partition_time: i64,
     now_ms: i64,
     arena: &Bump,
@@ -399,7 +421,7 @@ fn event_time(
         return Ok(Some(now_ms));
     }
     let found = match &source.timestamp {
-        Some(extractor) => extractor.extract(raw, arena),
+        Some(extractor) => extractor.extract(topic, raw, arena),
         None if raw.timestamp < 0 => Err(format!("the record's timestamp is {}", raw.timestamp)),
         None => Ok(raw.timestamp),
     };

@@ -131,11 +131,12 @@ fn describe_store(store: &Store) -> String {
         Some(WindowedKey::Session) => " by session",
     };
     let place = if store.in_memory { ", in memory" } else { "" };
+    let cached = if store.caching { ", cached" } else { "" };
     let changelog = match &store.changelog {
         Some(changelog) => format!(", changelog {changelog}"),
         None => ", not logged".to_owned(),
     };
-    format!("{name}: {key}{windowed} → {value}{kind}{place}{changelog}")
+    format!("{name}: {key}{windowed} → {value}{kind}{place}{cached}{changelog}")
 }
 
 /// For a split's child: which records it gets.

@@ -71,6 +71,7 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
             serdes: serdes::<K, V>(),
             in_memory: store.in_memory,
             logging: store.logging,
+            caching: store.caching,
         }))
     }
 
@@ -92,6 +93,7 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
             serdes: serdes::<K, A>(),
             in_memory: store.in_memory,
             logging: store.logging,
+            caching: store.caching,
         }))
     }
 }

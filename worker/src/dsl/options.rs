@@ -86,6 +86,7 @@ pub struct Materialized {
     pub(super) store: String,
     pub(super) in_memory: bool,
     pub(super) logging: Option<bool>,
+    pub(super) caching: bool,
 }
 
 impl Materialized {
@@ -95,6 +96,7 @@ impl Materialized {
             store: store.into(),
             in_memory: false,
             logging: None,
+            caching: false,
         }
     }
 
@@ -109,6 +111,14 @@ impl Materialized {
     #[must_use]
     pub fn with_logging_disabled(mut self) -> Self {
         self.logging = Some(false);
+        self
+    }
+
+    /// Forwards a key's changes once a commit, the last of them; without it each goes on at once, also
+    /// under Kafka Streams' defaults.
+    #[must_use]
+    pub fn with_caching_enabled(mut self) -> Self {
+        self.caching = true;
         self
     }
 

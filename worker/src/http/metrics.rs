@@ -114,6 +114,16 @@ const FAMILIES: &[Family] = &[
         samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.dropped)),
     },
     Family {
+        name: "millrace_task_cached_changes",
+        help: "Changes of tables that were not forwarded, because one of the same key followed",
+        samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.cached)),
+    },
+    Family {
+        name: "millrace_task_cache_full",
+        help: "Times that caches were full before the commit (spec.state.cacheBytes)",
+        samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.cache_full)),
+    },
+    Family {
         name: "millrace_task_failed_records",
         help: "Records that could not be read, processed or written, by stage",
         samples: |app, _| {

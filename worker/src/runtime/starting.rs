@@ -315,6 +315,7 @@ impl StreamThread {
             .with_emit_interval(self.context.config.emit_interval)
             .with_times(known)
             .with_retried(retried)
+            .with_cache(self.cache_bytes_per_task())
             .with_placements(placements);
         self.tasks.start(Running {
             number,
@@ -364,6 +365,21 @@ impl StreamThread {
             .map(|subtopology| subtopology.stores.len())
             .sum();
         context.budget.row_cache_bytes(stores)
+    }
+
+    /// A task's share of what may be held back, as if all tasks with a cache ran in this process: the
+    /// bound, and so what goes on when, does not depend on which do.
+    fn cache_bytes_per_task(&self) -> usize {
+        let context = &self.context;
+        let caches = |task: &TaskId| {
+            let part = context.plan.subtopologies.get(task.subtopology);
+            let stores = part.map(|part| part.stores.as_slice()).unwrap_or_default();
+            stores
+                .iter()
+                .any(|store| context.plan.store(*store).caching)
+        };
+        let tasks = context.layout.tasks().filter(caches).count();
+        context.config.cache_bytes / tasks.max(1)
     }
 
     /// Positions of inputs that the group has no offset for, by the source's reset policy; committed

@@ -103,6 +103,7 @@ impl Task {
     ) -> Result<(), NodeError> {
         let mut context = Context {
             stores: &mut self.stores,
+            caches: &mut self.caches,
             globals: &self.globals,
             collector,
             scratch: &mut self.scratch,

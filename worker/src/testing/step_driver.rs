@@ -112,6 +112,8 @@ pub struct StepDriver {
     global_topics: HashMap<String, GlobalTableId>,
     options: StepOptions,
     uncommitted: usize,
+    /// Written at a commit that no call of the caller's led to.
+    late: Vec<CapturedRecord>,
     now_ms: i64,
     started: Instant,
     /// Last, so that it is removed after the tasks have closed their files.
@@ -225,6 +227,7 @@ impl StepDriver {
                 .map(|table| (table.topic.clone(), table.id))
                 .collect(),
             uncommitted: 0,
+            late: Vec::new(),
             now_ms: options.now_ms,
             started: Instant::now(),
             options,
@@ -369,6 +372,10 @@ impl StepDriver {
     /// State that cannot be written.
     pub fn commit(&mut self) -> Result<(), DriverError> {
         self.uncommitted = 0;
+        self.forward_cached()?;
+        let mut late = std::mem::take(&mut self.late);
+        self.take_outputs(&mut late);
+        self.late = late;
         for task in &mut self.tasks {
             task.send_changelog(&mut self.collector)?;
             self.collector.flush().map_err(EngineError::from)?;
@@ -402,6 +409,14 @@ impl StepDriver {
         self.tasks.iter().map(|task| task.counters().dropped).sum()
     }
 
+    /// Passes on what caches hold back.
+    fn forward_cached(&mut self) -> Result<(), DriverError> {
+        for task in &mut self.tasks {
+            task.forward_cached(&mut self.collector, self.now_ms)?;
+        }
+        Ok(())
+    }
+
     fn enqueue(&mut self, record: CapturedRecord) {
         let waiting = self.waiting.entry(record.topic.to_string()).or_default();
         if waiting.is_empty() {
@@ -423,7 +438,7 @@ impl StepDriver {
     }
 
     fn process_waiting(&mut self) -> Result<Vec<CapturedRecord>, DriverError> {
-        let mut written = Vec::new();
+        let mut written = std::mem::take(&mut self.late);
         let mut processed = 0;
         while let Some(record) = self.next() {
             processed += 1;
@@ -435,9 +450,13 @@ impl StepDriver {
                 });
             }
             self.process(&record)?;
-            self.take_outputs(&mut written);
             self.uncommitted += 1;
-            if self.uncommitted >= self.options.commit_every {
+            let commit = self.uncommitted >= self.options.commit_every;
+            if commit {
+                self.forward_cached()?;
+            }
+            self.take_outputs(&mut written);
+            if commit {
                 self.commit()?;
             }
         }

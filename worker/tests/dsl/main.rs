@@ -8,5 +8,6 @@ mod aggregates;
 mod examples;
 mod joins;
 mod refusals;
+mod sources;
 mod stateless;
 mod support;

@@ -330,15 +330,18 @@ impl<'a> Builder<'a, '_> {
             self.sink(&at, &flow, to);
         }
         match (&table.store, store) {
-            (None, _) if table.in_memory || table.logging.is_some() => self.refuse(
-                &path.key(if table.in_memory {
-                    "inMemory"
-                } else {
-                    "logging"
-                }),
-                "this table has no store of its own",
-                "set it on the step that makes the store, or name a `store` here",
-            ),
+            (None, _) if table.in_memory || table.logging.is_some() || table.caching => self
+                .refuse(
+                    &path.key(if table.in_memory {
+                        "inMemory"
+                    } else if table.caching {
+                        "caching"
+                    } else {
+                        "logging"
+                    }),
+                    "this table has no store of its own",
+                    "set it on the step that makes the store, or name a `store` here",
+                ),
             (None, _) if table.versioned.is_some() => self.refuse(
                 &path.key("versioned"),
                 "this table has no store of its own that could keep versions",

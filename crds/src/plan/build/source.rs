@@ -112,10 +112,12 @@ impl<'a> Builder<'a, '_> {
             None => (name, path.clone()),
         };
         let store_kind = self.versions(path, table.versioned.as_ref())?;
+        self.check_caching(path, table.caching, store_kind);
         let store = self.store(NewStore {
             kind: store_kind,
             in_memory: table.in_memory,
             logging: table.logging,
+            caching: table.caching,
             ..NewStore::new(store, &store_path, (key, value))
         })?;
         let options = self.source_options(

@@ -26,6 +26,8 @@ pub(super) struct NewStore<'s> {
     pub in_memory: bool,
     /// Logged; by default it is.
     pub logging: Option<bool>,
+    /// Changes go on once a commit.
+    pub caching: bool,
 }
 
 impl<'s> NewStore<'s> {
@@ -39,6 +41,7 @@ impl<'s> NewStore<'s> {
             windowed: None,
             in_memory: false,
             logging: None,
+            caching: false,
         }
     }
 }
@@ -58,9 +61,18 @@ impl Builder<'_, '_> {
             kind: store.kind,
             changelog: store.logging.unwrap_or(true).then_some(changelog),
             in_memory: store.in_memory,
+            caching: store.caching,
             subtopology: 0,
         });
         Some(id)
+    }
+
+    /// Refuses a cache of a store whose changes all go on. `path` is that of what declares the store.
+    pub(super) fn check_caching(&mut self, path: &Path, caching: bool, kind: StoreKind) {
+        if caching && matches!(kind, StoreKind::Versioned { .. }) {
+            let message = "each version of a row goes on: there is nothing to hold back";
+            let _: Option<()> = self.refuse(&path.key("caching"), message, "leave `caching` out");
+        }
     }
 
     /// Takes a name for a store; `None`, with a problem, where it is ill-formed or taken.

@@ -23,6 +23,8 @@ pub struct Store {
     pub changelog: Option<String>,
     /// Kept in memory alone (restored whole at each start) instead of RocksDB.
     pub in_memory: bool,
+    /// The changes of the table in it go on once a commit.
+    pub caching: bool,
     /// Subtopology it belongs to.
     pub subtopology: usize,
 }

@@ -10,8 +10,8 @@ use crate::topology::Serdes;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupByKey {
-    /// Name of the repartition topic, `<application id>-<name>-repartition`, should a step before have
-    /// changed the key. Default: the name of the aggregation that follows.
+    /// Name of the repartition topic, `<application id>-<name>-repartition`, should a step before
+    /// have changed the key. Default: the name of the aggregation that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub name: Option<String>,
@@ -73,6 +73,9 @@ pub struct Aggregate {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Counts grouped records. Records without key or value are not counted.
@@ -91,6 +94,9 @@ pub struct Count {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Combines grouped records. Records without key or value are dropped.
@@ -118,6 +124,9 @@ pub struct Reduce {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Aggregates the groups of several streams into one table.
@@ -151,6 +160,9 @@ pub struct Cogroup {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Another stream of a cogroup.
