@@ -29,7 +29,7 @@ pub const TABLES: usize = 100;
 /// Global tables of a topology.
 pub const GLOBAL_TABLES: usize = 20;
 /// Topics of one source.
-pub const TOPICS: usize = 50;
+pub const TOPICS: usize = 200;
 /// Inputs of one merge.
 pub const MERGED: usize = 50;
 /// Steps of one stream or table.
@@ -63,8 +63,14 @@ pub const COMMIT_INTERVAL_MS_EXACTLY_ONCE: i64 = 5_000;
 pub const COMMIT_INTERVAL_MS: i64 = 300_000;
 /// Milliseconds a task waits for an empty input.
 pub const MAX_TASK_IDLE_MS: i64 = 3_600_000;
+/// Attempts at a record that failed, after the first.
+pub const RETRY_ATTEMPTS: i32 = 100;
+/// Milliseconds between two of them: a thread that waits longer is slow to answer its group.
+pub const RETRY_BACKOFF_MS: i64 = 10_000;
 /// Records buffered per input partition.
 pub const BUFFERED_RECORDS: i32 = 100_000;
+/// Bytes that caches hold back in a pod.
+pub const CACHE_BYTES: i64 = 1 << 30;
 /// Unflushed changelog records per task.
 pub const FLUSH_RECORDS: i64 = 100_000_000;
 /// Milliseconds between flushes of a task's state.

@@ -21,6 +21,7 @@ mod mermaid;
 mod names;
 mod null_keys;
 mod old_values;
+mod pattern;
 mod subtopologies;
 mod topics;
 
@@ -29,6 +30,7 @@ pub use diff::{Diff, RepartitionChange, StoreChange, SubtopologyChange, diff};
 pub use functions::Functions;
 pub use graph::*;
 pub use mermaid::mermaid;
+pub use pattern::{Resolution, TopicPattern, spelled_out};
 
 use crate::path::Path;
 use crate::problem::{Problem, Problems};

@@ -107,7 +107,13 @@ pub(crate) fn replication_factor() -> Value {
 
 /// Rules of a stream of the topology.
 pub(crate) fn stream() -> Value {
-    json(&[exactly_one(&["topic", "topics", "from", "merge"])])
+    json(&[exactly_one(&[
+        "topic",
+        "topics",
+        "topicPattern",
+        "from",
+        "merge",
+    ])])
 }
 
 /// Rules of a table of the topology.

@@ -23,7 +23,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use errors::{ErrorPolicy, ErrorsSpec};
+pub use errors::{AfterRetries, ErrorPolicy, ErrorsSpec, RetrySpec};
 pub use kafka::KafkaSpec;
 pub(crate) use kafka::{SASL_OWNED, TLS_OWNED};
 pub use pod::{CoreObject, PodOverrides};

@@ -44,6 +44,18 @@ pub struct TestFile {
     pub cases: Vec<Case>,
 }
 
+impl TestFile {
+    /// The topics that records are written to.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        let steps = self.cases.iter().flat_map(|case| &case.steps);
+        let piped = steps.filter_map(|step| match step {
+            CaseStep::Pipe(topics) => Some(&topics.0),
+            _ => None,
+        });
+        piped.flatten().map(|(topic, _)| topic.as_str())
+    }
+}
+
 /// Something that is to be so.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -5,6 +5,7 @@
 
 mod gather;
 mod kind;
+mod patterns;
 mod pod;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +29,14 @@ use crate::workers::Answer;
 /// The state of one StreamApp's world. Not `Debug`: it holds Secrets.
 #[derive(Clone)]
 pub struct Observed {
-    /// The resource.
+    /// The resource, with the topics that its patterns match in their place.
     pub app: StreamApp,
     /// The time of the look.
     pub now: Timestamp,
     /// What the spec's topology means, or what is wrong with it.
     pub plan: Result<Plan, Vec<Problem>>,
+    /// Topics that match a pattern and are not read, in words.
+    pub held_back: Option<String>,
     /// The topology that pods run or last ran.
     pub accepted: Option<Accepted>,
     /// What Kafka says.

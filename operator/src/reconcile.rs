@@ -76,7 +76,7 @@ async fn look(object: &DeserializeGuard<StreamApp>, context: &Context) -> Result
         Ok(app) if app.metadata.deletion_timestamp.is_some() => {
             cleanup::cleanup(context, &app, &namespace).await
         }
-        Ok(app) => run(context, app, &namespace).await,
+        Ok(app) => Box::pin(run(context, app, &namespace)).await,
     }
 }
 

@@ -7,6 +7,7 @@
 //!    └── AppShared: phase, what the threads publish; for HTTP
 //! ```
 
+mod patterns;
 mod renewal;
 mod runtime_file;
 mod stream_threads;
@@ -81,6 +82,7 @@ pub struct AppShared {
     phase: Mutex<Phase>,
     threads: Mutex<Vec<Arc<ThreadStatus>>>,
     layout: Mutex<Option<Arc<millrace_crds::plan::Layout>>>,
+    held_back: Mutex<Option<String>>,
     stop: AtomicBool,
 }
 
@@ -102,6 +104,11 @@ impl AppShared {
     /// Partition counts, once they are known.
     pub fn layout(&self) -> Option<Arc<millrace_crds::plan::Layout>> {
         lock(&self.layout).clone()
+    }
+
+    /// Topics that match a pattern and are not read, in words; `None` where there is none.
+    pub fn held_back(&self) -> Option<String> {
+        lock(&self.held_back).clone()
     }
 
     /// Whether the application is to end.
@@ -159,6 +166,7 @@ impl App {
             phase: Mutex::new(Phase::Waiting("the log".to_owned())),
             threads: Mutex::default(),
             layout: Mutex::default(),
+            held_back: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let in_thread = Arc::clone(&shared);

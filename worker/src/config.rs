@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use millrace_crds::stream_app::{ErrorPolicy, ProcessingGuarantee, StreamApp, Threads};
+use millrace_crds::limits;
+use millrace_crds::stream_app::{
+    AfterRetries, ErrorPolicy, ProcessingGuarantee, RetrySpec, StreamApp, Threads,
+};
 use millrace_kafka::Guarantee;
 
+use crate::processor::Stage;
 use crate::state::flush::FlushBound;
 
 /// What is done with a record that failed.
@@ -17,6 +21,8 @@ pub enum Policy {
     DeadLetter,
     /// The application stops before it.
     Stop,
+    /// The thread goes back to the last commit and tries again, as often as [`Retry`] says.
+    Retry,
 }
 
 impl From<ErrorPolicy> for Policy {
@@ -24,6 +30,48 @@ impl From<ErrorPolicy> for Policy {
         match policy {
             ErrorPolicy::DeadLetter => Self::DeadLetter,
             ErrorPolicy::Stop => Self::Stop,
+            ErrorPolicy::Retry => Self::Retry,
+        }
+    }
+}
+
+/// How [`Policy::Retry`] tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts at a record after the first.
+    pub attempts: u32,
+    /// Wait before the first of them; doubled before each other, up to [`Retry::WAIT_MAX`].
+    pub backoff: Duration,
+    /// Where a record that still fails goes: to the dead-letter topic, or it stops the application.
+    pub dead_letter: bool,
+}
+
+impl Retry {
+    /// The longest wait before an attempt.
+    pub const WAIT_MAX: Duration = Duration::from_millis(limits::RETRY_BACKOFF_MS.unsigned_abs());
+
+    /// The wait before an attempt; they are counted from 1.
+    pub fn wait(&self, attempt: u32) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(16);
+        (self.backoff * (1 << doublings)).min(Self::WAIT_MAX)
+    }
+
+    /// What is done after the last attempt.
+    pub fn then(&self) -> Policy {
+        if self.dead_letter {
+            Policy::DeadLetter
+        } else {
+            Policy::Stop
+        }
+    }
+}
+
+impl From<RetrySpec> for Retry {
+    fn from(spec: RetrySpec) -> Self {
+        Self {
+            attempts: u32::try_from(spec.attempts).unwrap_or_default(),
+            backoff: Duration::from_millis(at_least(spec.backoff_ms, 1)),
+            dead_letter: spec.then == AfterRetries::DeadLetter,
         }
     }
 }
@@ -37,6 +85,19 @@ pub struct ErrorPolicies {
     pub processing: Policy,
     /// Outputs that cannot be written.
     pub production: Policy,
+    /// How the policy `retry` tries again.
+    pub retry: Retry,
+}
+
+impl ErrorPolicies {
+    /// The policy for a stage.
+    pub fn of(&self, stage: Stage) -> Policy {
+        match stage {
+            Stage::Deserialization => self.deserialization,
+            Stage::Processing => self.processing,
+            Stage::Production => self.production,
+        }
+    }
 }
 
 /// Wall-clock time between two looks for results that are complete (closed windows, unmatched records
@@ -62,6 +123,8 @@ pub struct EngineConfig {
     pub emit_interval: Duration,
     /// When committed state goes to disk.
     pub flush: FlushBound,
+    /// Bytes of changes that all tasks together may hold back.
+    pub cache_bytes: usize,
     /// What is done with records that fail.
     pub errors: ErrorPolicies,
     /// Where they go.
@@ -117,10 +180,12 @@ impl WorkerConfig {
                 records: at_least(spec.state.flush.records, 1),
                 interval_ms: at_least(spec.state.flush.interval_ms, 1),
             },
+            cache_bytes: usize::try_from(spec.state.cache_bytes).unwrap_or_default(),
             errors: ErrorPolicies {
                 deserialization: spec.errors.deserialization.into(),
                 processing: spec.errors.processing.into(),
                 production: spec.errors.production.into(),
+                retry: spec.errors.retry.into(),
             },
             dead_letter_topic,
             state_dir,

@@ -125,18 +125,48 @@ impl StreamsBuilder {
         } else {
             None
         };
-        let stream = language::Stream {
+        let origin = language::Stream {
             topic,
             topics: Some(topics).filter(|topics| !topics.is_empty()),
+            ..language::Stream::default()
+        };
+        self.source(&name, origin, consumed)
+    }
+
+    /// A stream of the records of all topics whose whole names match a regular expression, also of those
+    /// created later, read in this way.
+    pub fn stream_pattern<K: Data, V: Data>(
+        &self,
+        pattern: impl Into<String>,
+        consumed: Consumed,
+    ) -> KStream<K, V> {
+        let pattern = pattern.into();
+        let name = pattern.clone();
+        let origin = language::Stream {
+            topic_pattern: Some(pattern),
+            ..language::Stream::default()
+        };
+        self.source(&name, origin, consumed)
+    }
+
+    fn source<K: Data, V: Data>(
+        &self,
+        name: &str,
+        origin: language::Stream,
+        consumed: Consumed,
+    ) -> KStream<K, V> {
+        let stream = language::Stream {
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
             offset_reset: consumed.offset_reset,
             timestamp: consumed.wall_clock.then(|| "wallClock".to_owned()),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
-            ..language::Stream::default()
+            processing_errors: consumed.processing_errors,
+            production_errors: consumed.production_errors,
+            ..origin
         };
-        KStream::of(self.graph.stream(&name, stream))
+        KStream::of(self.graph.stream(name, stream))
     }
 
     /// A table of the latest record of each key of a topic, kept in a store named as the topic.
@@ -163,6 +193,8 @@ impl StreamsBuilder {
             timestamp: consumed.wall_clock.then(|| "wallClock".to_owned()),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
+            processing_errors: consumed.processing_errors,
+            production_errors: consumed.production_errors,
             ..language::Table::default()
         };
         keep(&mut table, &self.graph.keeping_table(store));

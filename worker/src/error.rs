@@ -1,6 +1,6 @@
 //! What stops a stream thread, sorted by what it does next.
 
-use millrace_kafka::ErrorKind;
+use millrace_kafka::{ErrorKind, TopicPartition};
 
 use crate::api::ProcessorsMissing;
 use crate::state::{StateError, StateErrorKind};
@@ -24,6 +24,18 @@ pub enum EngineError {
         topic: String,
         /// Input partition.
         partition: i32,
+        /// Input offset.
+        offset: i64,
+        /// Node and field path.
+        node: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A record failed and is to be tried again.
+    #[error("a record failed and is tried again ({at} at offset {offset}, {node}): {message}")]
+    RecordFailed {
+        /// Input partition.
+        at: TopicPartition,
         /// Input offset.
         offset: i64,
         /// Node and field path.
@@ -117,7 +129,7 @@ pub enum EngineError {
     },
 }
 
-/// What a stream thread does about an error (the four outcomes of the task layer).
+/// What a stream thread does about an error (the outcomes of the task layer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Another member owns the tasks: close them without commit and join again.
@@ -126,6 +138,8 @@ pub enum Outcome {
     Corrupted,
     /// Nothing happened: try again.
     Retry,
+    /// One record failed: back to the last commit, and that record again.
+    Again,
     /// A task's rows are not what was written: rebuilt from its changelog, once an hour.
     Rebuild,
     /// The thread ends.
@@ -148,6 +162,7 @@ impl EngineError {
                 | ErrorKind::Fatal => Outcome::Fatal,
             },
             Self::State(error) if error.kind == StateErrorKind::Corrupt => Outcome::Rebuild,
+            Self::RecordFailed { .. } => Outcome::Again,
             Self::State(_)
             | Self::PoisonRecord { .. }
             | Self::OffsetsLost { .. }
@@ -173,6 +188,7 @@ impl EngineError {
                 StateErrorKind::Other => "StateFailed",
             },
             Self::PoisonRecord { .. } => "PoisonRecord",
+            Self::RecordFailed { .. } => "RecordFailed",
             Self::OffsetsLost { .. } => "OffsetsLost",
             Self::Topics(_) => "TopicsMismatch",
             Self::BufferFull { .. } => "BufferFull",

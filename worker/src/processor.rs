@@ -5,11 +5,13 @@
 
 mod aggregate;
 mod aggregation;
+mod change_cache;
 mod computed;
 mod foreign_key;
 mod global;
 mod grace_join;
 mod held;
+mod held_back;
 mod join;
 mod node_times;
 mod process;
@@ -23,6 +25,7 @@ mod table_join;
 mod time;
 mod windowed;
 
+pub use change_cache::{ChangeCache, HeldChange};
 pub use grace_join::GraceJoin;
 pub use node_times::NodeTimes;
 pub use process::ProcessStep;
@@ -86,6 +89,8 @@ pub struct Dropped {
 pub struct Context<'t> {
     /// The task's stores, by slot.
     pub stores: &'t mut [Store],
+    /// What they hold back, by slot.
+    pub caches: &'t mut [ChangeCache],
     /// Global tables, by id.
     pub globals: &'t GlobalTables,
     /// Where output goes.
@@ -116,6 +121,7 @@ impl Context<'_> {
     pub(crate) fn reborrow(&mut self) -> Context<'_> {
         Context {
             stores: &mut *self.stores,
+            caches: &mut *self.caches,
             globals: self.globals,
             collector: &mut *self.collector,
             scratch: &mut *self.scratch,
@@ -262,7 +268,8 @@ impl ProcessorTopology {
         };
         self.put_bytes(node, store, (key, value), record.timestamp, context)?;
         let change = old.map(|old| &*arena.alloc(Change { old, latest: true }));
-        self.forward(node, &Record { change, ..*record }, context, arena)
+        let changed = Record { change, ..*record };
+        self.forward_change(node, store, &changed, context, arena)
     }
 
     /// As [`ProcessorTopology::upsert`], into a versioned table: a version that is older than history is

@@ -92,6 +92,7 @@ pub struct ThreadStatus {
     commit_micros: AtomicU64,
     processed_before: AtomicU64,
     restored: AtomicU64,
+    retried: AtomicU64,
     joined: AtomicBool,
 }
 
@@ -197,6 +198,16 @@ impl ThreadStatus {
         self.processed_before
             .fetch_add(processed, Ordering::Relaxed);
         self.restored.fetch_add(restored, Ordering::Relaxed);
+    }
+
+    /// Counts a record that is tried again.
+    pub fn add_retried(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Attempts at records that had failed, on this thread since it started.
+    pub fn retried(&self) -> u64 {
+        self.retried.load(Ordering::Relaxed)
     }
 
     /// Commits, and microseconds spent in them.

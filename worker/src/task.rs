@@ -8,13 +8,16 @@
 //! ```
 //! The first two states live in the runtime (`runtime::tasks`): a [`Task`] is a running one.
 
+mod cache;
 pub mod collector;
 mod commit;
 mod dead_letter;
+mod failed;
 pub mod partition_group;
 pub(crate) mod placement;
 mod punctuate;
 pub mod record_queue;
+pub mod retries;
 mod times;
 
 use std::sync::Arc;
@@ -28,7 +31,7 @@ use crate::api::Instances;
 use crate::change;
 use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
-use crate::processor::{Context, Dropped, NodeError, NodeTimes, Stage};
+use crate::processor::{ChangeCache, Context, Dropped, NodeError, NodeTimes, Stage};
 use crate::record::{Change, Datum, Record};
 use crate::state::flush::{FlushBound, FlushDue};
 use crate::state::{CommittedStore, GlobalTables, Store, TaskDb};
@@ -37,6 +40,7 @@ use collector::Collector;
 use dead_letter::Cause;
 use partition_group::{PartitionGroup, UNKNOWN_TIME};
 use placement::Placement;
+use retries::Failed;
 pub use times::decode_time;
 
 /// Offsets that do not move are committed again after this time. To the broker the group subscribes
@@ -66,6 +70,10 @@ pub struct TaskCounters {
     pub dropped: u64,
     /// Records that failed, by stage: deserialization, processing, production.
     pub failed: [u64; 3],
+    /// Changes of tables that a cache held back until a later one took their place.
+    pub cached: u64,
+    /// Times that caches were full before the commit.
+    pub cache_full: u64,
 }
 
 /// A running task.
@@ -80,6 +88,9 @@ pub struct Task {
     /// By input: `None` where it does not matter on which partition a key is.
     placements: Vec<Option<Placement>>,
     stores: Vec<Store>,
+    /// By store.
+    caches: Vec<ChangeCache>,
+    cache_bytes_max: usize,
     globals: GlobalTables,
     /// What nodes remember, by place.
     times: Vec<NodeTimes>,
@@ -100,6 +111,8 @@ pub struct Task {
     committed_positions: Vec<i64>,
     /// Whether anything was processed since the last commit.
     processed_since_commit: bool,
+    /// By input: the record that failed before and is tried again. Empty where there is none.
+    retried: Vec<Option<Failed>>,
     /// Whether a processor did something, since the last commit, that no record led to.
     acted_without_record: bool,
     /// When all positions were committed, or first looked at; `None` before that.
@@ -133,6 +146,8 @@ impl Task {
             .map(|input| input.position())
             .collect();
         let times = vec![NodeTimes::default(); topology.nodes.len()];
+        let caches = topology.stores.iter().map(|_| ChangeCache::default());
+        let caches = caches.collect();
         let processors = Instances::of(&topology);
         Self {
             id,
@@ -141,6 +156,8 @@ impl Task {
             placements: vec![None; sources.len()],
             sources,
             stores,
+            caches,
+            cache_bytes_max: usize::MAX,
             globals: GlobalTables::default(),
             times,
             has_processors: !processors.places().is_empty(),
@@ -156,6 +173,7 @@ impl Task {
             counters: TaskCounters::default(),
             committed_positions,
             processed_since_commit: false,
+            retried: Vec::new(),
             acted_without_record: false,
             refreshed: None,
         }
@@ -184,6 +202,15 @@ impl Task {
         self
     }
 
+    /// Says which record of each input has failed before, if any.
+    #[must_use]
+    pub fn with_retried(mut self, retried: Vec<Option<Failed>>) -> Self {
+        if retried.iter().any(Option::is_some) {
+            self.retried = retried;
+        }
+        self
+    }
+
     /// Looks whether the keys of some inputs are on their partitions; by input.
     #[must_use]
     pub(crate) fn with_placements(mut self, placements: Vec<Option<Placement>>) -> Self {
@@ -206,6 +233,9 @@ impl Task {
         let Some(input) = self.group.choose(now_ms) else {
             return Ok(false);
         };
+        if self.commits_first(input) {
+            return Ok(false);
+        }
         let (time, failure) = self.run(input, collector, now_ms);
         self.arena.reset();
         match failure {
@@ -216,14 +246,19 @@ impl Task {
                 node,
                 message,
             }) => {
-                self.counters.failed[stage as usize] += 1;
-                self.poison(input, stage, &node, &message, collector)?;
+                let cause = Cause {
+                    stage,
+                    node: &node,
+                    message: &message,
+                };
+                self.poison(input, &cause, collector)?;
             }
         }
         self.group.pop(input, time);
         self.counters.processed += 1;
         self.processed_since_commit = true;
         self.punctuate_by_stream_time(collector, now_ms)?;
+        self.bound_caches(collector, now_ms)?;
         Ok(true)
     }
 
@@ -240,6 +275,7 @@ impl Task {
             sources,
             placements,
             stores,
+            caches,
             globals,
             arena,
             scratch,
@@ -268,7 +304,7 @@ impl Task {
             }
         };
         let partition_time = group.inputs()[input].time();
-        let timestamp = match event_time(source, &raw, partition_time, now_ms, arena) {
+        let timestamp = match event_time(source, (topic, &raw), partition_time, now_ms, arena) {
             Ok(Some(timestamp)) => timestamp,
             Ok(None) => {
                 dropped.records += 1;
@@ -294,6 +330,7 @@ impl Task {
         let partition = id.partition;
         let mut context = Context {
             stores,
+            caches,
             globals,
             collector,
             scratch,
@@ -308,45 +345,6 @@ impl Task {
         };
         let result = topology.process(source.node, &record, &mut context, arena);
         (timestamp, result.err())
-    }
-
-    /// Applies the error policy to the chosen input's head: dead letter, or stop.
-    fn poison(
-        &mut self,
-        input: usize,
-        stage: Stage,
-        node: &str,
-        message: &str,
-        collector: &mut Collector,
-    ) -> Result<(), EngineError> {
-        let Some(record) = self.group.head(input) else {
-            return Ok(());
-        };
-        let partition = &self.group.inputs()[input].partition;
-        let policy = match stage {
-            Stage::Deserialization => self.topology.sources[self.sources[input]]
-                .errors
-                .unwrap_or(self.errors.deserialization),
-            Stage::Processing => self.errors.processing,
-            Stage::Production => self.errors.production,
-        };
-        let (Policy::DeadLetter, Some(topic)) = (policy, self.topology.dead_letters) else {
-            return Err(EngineError::PoisonRecord {
-                topic: partition.topic.to_string(),
-                partition: partition.partition,
-                offset: record.offset,
-                node: node.to_owned(),
-                message: message.to_owned(),
-            });
-        };
-        tracing::debug!(%partition, offset = record.offset, node, message, "dead letter");
-        let cause = Cause {
-            stage,
-            node,
-            message,
-        };
-        dead_letter::send(collector, topic, partition, &record, &cause)?;
-        Ok(())
     }
 
     /// What the flush bound asks for now.
@@ -404,6 +402,7 @@ impl Task {
     pub fn counters(&self) -> TaskCounters {
         TaskCounters {
             dropped: self.dropped.records,
+            cached: self.caches.iter().map(ChangeCache::replaced).sum(),
             ..self.counters
         }
     }
@@ -413,7 +412,7 @@ impl Task {
 /// the reason where it counts as unreadable.
 fn event_time(
     source: &Source,
-    raw: &RecordView<'_>,
+    (topic, raw): (&str, &RecordView<'_>),
     partition_time: i64,
     now_ms: i64,
     arena: &Bump,
@@ -422,7 +421,7 @@ fn event_time(
         return Ok(Some(now_ms));
     }
     let found = match &source.timestamp {
-        Some(extractor) => extractor.extract(raw, arena),
+        Some(extractor) => extractor.extract(topic, raw, arena),
         None if raw.timestamp < 0 => Err(format!("the record's timestamp is {}", raw.timestamp)),
         None => Ok(raw.timestamp),
     };

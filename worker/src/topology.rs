@@ -117,8 +117,8 @@ pub struct Source {
     pub wall_clock: bool,
     /// What is done with a record without a valid time.
     pub invalid_time: InvalidTime,
-    /// What is done with a record that cannot be read, if not what the application does.
-    pub errors: Option<Policy>,
+    /// What is done with its records that fail, if not what the application does: by [`Stage`].
+    pub errors: [Option<Policy>; 3],
     /// Values are changes of a table: old and new.
     pub changes: bool,
     /// Whether it builds a table.
@@ -139,6 +139,8 @@ pub struct StoreSlot {
     pub windowed: Option<WindowedKey>,
     /// Where changes go; `None` where nothing is logged.
     pub changelog: Option<OutTopic>,
+    /// Changes go on once a commit.
+    pub caching: bool,
 }
 
 /// A node, ready to run.
@@ -163,6 +165,8 @@ pub struct ProcessorTopology {
     pub sources: Vec<Source>,
     /// Stores.
     pub stores: Vec<StoreSlot>,
+    /// Stores that cache, each with a node that writes it: those come first that others depend on.
+    pub cached: Vec<(usize, usize)>,
     /// Dead-letter topic; `None` where every error policy is to stop.
     pub dead_letters: Option<OutTopic>,
 }
@@ -218,6 +222,7 @@ impl ProcessorTopology {
                     key: Format::new(store.key),
                     value: Format::new(store.value),
                     windowed: store.windowed,
+                    caching: store.caching,
                     changelog: match &store.changelog {
                         Some(changelog) => Some(topics.get(changelog)?),
                         None => None,
@@ -228,10 +233,33 @@ impl ProcessorTopology {
         Some(Self {
             nodes,
             sources,
+            cached: cached(plan, part, &slots),
             stores,
             dead_letters: topics.get(dead_letter_topic),
         })
     }
+}
+
+/// Stores that cache, each behind the place of the last node that writes it: all of a store's writers go
+/// on to the same nodes, and whatever a table is made from comes before it.
+fn cached(
+    plan: &Plan,
+    part: &millrace_crds::plan::Subtopology,
+    slots: &HashMap<StoreId, usize>,
+) -> Vec<(usize, usize)> {
+    let mut cached: Vec<(usize, usize)> = Vec::new();
+    for (place, id) in part.nodes.iter().enumerate() {
+        for (store, writes) in plan.node(*id).kind.stores() {
+            let Some(&slot) = slots.get(&store) else {
+                continue;
+            };
+            if writes && plan.store(store).caching {
+                cached.retain(|(_, known)| *known != slot);
+                cached.push((place, slot));
+            }
+        }
+    }
+    cached
 }
 
 fn source(node: &Node, place: usize) -> Option<Source> {
@@ -256,7 +284,6 @@ fn source(node: &Node, place: usize) -> Option<Source> {
     let timestamp = match &options.time {
         EventTime::Expression(expression) => Some(Arc::new(TimestampExtractor::new(
             expression.clone(),
-            topics.first().map_or("", TopicRef::name),
             key.clone(),
             value.clone(),
         ))),
@@ -270,7 +297,12 @@ fn source(node: &Node, place: usize) -> Option<Source> {
         timestamp,
         wall_clock: matches!(options.time, EventTime::WallClock),
         invalid_time: options.invalid_time,
-        errors: options.deserialization.map(Policy::from),
+        errors: [
+            options.errors.deserialization,
+            options.errors.processing,
+            options.errors.production,
+        ]
+        .map(|policy| policy.map(Policy::from)),
         changes: matches!(node.kind, NodeKind::StreamSource { changes: true, .. }),
         table,
         node: place,

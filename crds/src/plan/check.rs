@@ -7,7 +7,7 @@ use crate::limits;
 use crate::path::Path;
 use crate::problem::{Problem, Problems};
 use crate::stream_app::{
-    KafkaSpec, ProcessingGuarantee, StreamApp, StreamAppSpec, Threads, quantity_bytes,
+    ErrorPolicy, KafkaSpec, ProcessingGuarantee, StreamApp, StreamAppSpec, Threads, quantity_bytes,
 };
 use crate::topology::Topology;
 
@@ -26,6 +26,17 @@ pub(super) fn check(app: &StreamApp, problems: &mut Problems) {
     if let Some(topic) = &app.spec.errors.dead_letter_topic {
         check_topic(&spec.key("errors").key("deadLetterTopic"), topic, problems);
     }
+    if app.spec.errors.deserialization == ErrorPolicy::Retry {
+        no_second_reading(&spec.key("errors").key("deserialization"), problems);
+    }
+}
+
+/// Notes a `retry` of records that cannot be read.
+pub(super) fn no_second_reading(path: &Path, problems: &mut Problems) {
+    let message =
+        "a record that cannot be read is not tried again: the same bytes fail the same way";
+    let help = "write `deadLetter` or `stop`";
+    problems.add(Problem::new(path, message).help(help));
 }
 
 fn application_id(app: &StreamApp, problems: &mut Problems) {
@@ -50,11 +61,7 @@ fn application_id(app: &StreamApp, problems: &mut Problems) {
 
 fn numbers(app: &StreamAppSpec, problems: &mut Problems) {
     let mut check = |path: &str, value: i64, min: i64, max: i64, why: &str| {
-        if !(min..=max).contains(&value) {
-            let path = path.split('.').fold(spec(), |path, key| path.key(key));
-            let message = format!("{value} is out of bounds: {min} to {max}{why}");
-            problems.add(Problem::new(&path, message));
-        }
+        bounded(path, value, (min, max), why, problems);
     };
     check(
         "replicas",
@@ -102,21 +109,56 @@ fn numbers(app: &StreamAppSpec, problems: &mut Problems) {
         limits::BUFFERED_RECORDS.into(),
         "",
     );
-    let flush = app.state.flush;
-    check(
-        "state.flush.records",
-        flush.records,
-        1,
-        limits::FLUSH_RECORDS,
-        "",
-    );
-    check(
-        "state.flush.intervalMs",
-        flush.interval_ms,
-        100,
-        limits::FLUSH_INTERVAL_MS,
-        " ms",
-    );
+    numbers_below(app, problems);
+}
+
+/// Notes a number of the spec that is out of bounds. `path` is from the spec, with dots.
+fn bounded(path: &str, value: i64, (min, max): (i64, i64), why: &str, problems: &mut Problems) {
+    if !(min..=max).contains(&value) {
+        let path = path.split('.').fold(spec(), |path, key| path.key(key));
+        let message = format!("{value} is out of bounds: {min} to {max}{why}");
+        problems.add(Problem::new(&path, message));
+    }
+}
+
+/// Numbers of `state` and `errors`.
+fn numbers_below(app: &StreamAppSpec, problems: &mut Problems) {
+    let (flush, retry) = (app.state.flush, app.errors.retry);
+    let numbers = [
+        (
+            "state.flush.records",
+            flush.records,
+            (1, limits::FLUSH_RECORDS),
+            "",
+        ),
+        (
+            "state.flush.intervalMs",
+            flush.interval_ms,
+            (100, limits::FLUSH_INTERVAL_MS),
+            " ms",
+        ),
+        (
+            "state.cacheBytes",
+            app.state.cache_bytes,
+            (0, limits::CACHE_BYTES),
+            "",
+        ),
+        (
+            "errors.retry.attempts",
+            retry.attempts.into(),
+            (1, limits::RETRY_ATTEMPTS.into()),
+            "",
+        ),
+        (
+            "errors.retry.backoffMs",
+            retry.backoff_ms,
+            (1, limits::RETRY_BACKOFF_MS),
+            " ms",
+        ),
+    ];
+    for (path, value, bounds, unit) in numbers {
+        bounded(path, value, bounds, unit, problems);
+    }
 }
 
 fn kafka(kafka: &KafkaSpec, problems: &mut Problems) {

@@ -58,7 +58,18 @@ pub fn describe(plan: &Plan) -> String {
 
 fn describe_subtopology(plan: &Plan, subtopology: &Subtopology, text: &mut String) {
     let _ = writeln!(text, "\nSubtopology {}", subtopology.id);
-    let _ = writeln!(text, "  reads   {}", topics(&subtopology.sources));
+    let mut reads = topics(&subtopology.sources);
+    for id in &subtopology.nodes {
+        if let NodeKind::StreamSource {
+            topics, options, ..
+        } = &plan.node(*id).kind
+            && let Some(pattern) = options.pattern.as_ref().filter(|_| topics.is_empty())
+        {
+            let comma = if reads.is_empty() { "" } else { ", " };
+            let _ = write!(reads, "{comma}topics matching `{}`", pattern.source);
+        }
+    }
+    let _ = writeln!(text, "  reads   {reads}");
     for group in &subtopology.copartitioned {
         let _ = writeln!(text, "  equal partition counts: {}", topics(group));
     }
@@ -124,11 +135,12 @@ fn describe_store(store: &Store) -> String {
         (None, true) => ", in memory".to_owned(),
         (None, false) => String::new(),
     };
+    let cached = if store.caching { ", cached" } else { "" };
     let changelog = match &store.changelog {
         Some(changelog) => format!(", changelog {changelog}"),
         None => ", not logged".to_owned(),
     };
-    format!("{name}: {key}{windowed} → {value}{kind}{place}{changelog}")
+    format!("{name}: {key}{windowed} → {value}{kind}{place}{cached}{changelog}")
 }
 
 /// For a split's child: which records it gets.

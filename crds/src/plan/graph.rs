@@ -205,6 +205,8 @@ pub struct Layout {
     pub partitions: Vec<i32>,
     /// Partition count of each internal topic, by name.
     pub internal_partitions: BTreeMap<String, i32>,
+    /// Partition count of each topic that is read, by name, as far as it is known.
+    pub source_partitions: BTreeMap<String, i32>,
 }
 
 impl Layout {
@@ -219,6 +221,13 @@ impl Layout {
             subtopology,
             partition,
         })
+    }
+
+    /// Whether a topic that is read has this partition. Of several topics that a subtopology reads, some
+    /// may have fewer than it has tasks.
+    pub fn has_partition(&self, topic: &str, partition: i32) -> bool {
+        let count = self.source_partitions.get(topic);
+        count.is_none_or(|count| partition < *count)
     }
 
     /// All tasks, by number.

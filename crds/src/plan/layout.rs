@@ -53,9 +53,13 @@ impl Plan {
             };
             internal_partitions.insert(topic.name.clone(), count);
         }
+        let counts = counts.into_iter();
         Ok(Layout {
             partitions,
             internal_partitions,
+            source_partitions: counts
+                .map(|(t, count)| (t.name().to_owned(), count))
+                .collect(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Which table nodes forward old values (Kafka Streams' `enableSendingOldValues`).
 
-use super::graph::{JoinKind, NodeKind, Plan, Side};
+use super::graph::{JoinKind, NodeKind, Plan, Side, StoreId};
 
 /// Marks every node whose changes must carry the old value. Nodes are in topological order, so one
 /// pass from the end is enough.
@@ -10,9 +10,14 @@ pub(super) fn mark(plan: &mut Plan) {
             .children
             .iter()
             .any(|child| wants(&plan.nodes[child.0].kind, plan.nodes[child.0].sends_old));
-        plan.nodes[index].sends_old = sends || always(&plan.nodes[index].kind);
+        let stores = plan.nodes[index].kind.stores();
+        let caches = |(store, writes): (StoreId, bool)| writes && plan.store(store).caching;
+        let caches = stores.into_iter().any(caches);
+        plan.nodes[index].sends_old = sends || caches || always(&plan.nodes[index].kind);
     }
 }
+
+// A cache knows what it has forwarded last: a key that came and went meanwhile is no change.
 
 /// A table's filter knows old values even where nobody below asks: without them it would send a
 /// tombstone for each value that it never let through (the constructor of KTableFilter).

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::graph::{InternalTopic, InternalTopicKind, Node, NodeKind, Plan, StoreKind, TopicRef};
-use crate::stream_app::{ErrorPolicy, ErrorsSpec};
+use crate::stream_app::ErrorsSpec;
 
 /// One hour: nothing is ever written to the tasks topic.
 const TASKS_RETENTION_MS: &str = "3600000";
@@ -85,7 +85,11 @@ pub(super) fn internal_topics(
     }
     let of_source = |node: &Node| match &node.kind {
         NodeKind::StreamSource { options, .. } | NodeKind::TableSource { options, .. } => {
-            options.deserialization == Some(ErrorPolicy::DeadLetter)
+            let own = options.errors;
+            let own = [own.deserialization, own.processing, own.production];
+            own.into_iter()
+                .flatten()
+                .any(|policy| errors.may_dead_letter(policy))
         }
         _ => false,
     };

@@ -117,6 +117,7 @@ const IDENTITY: &str = "the engine derives it from `spec.applicationId`, the pod
 const PARTITIONING: &str = "the engine partitions by murmur2 of the key, as Kafka's own clients do; \
                             no field changes it";
 const SERDES: &str = "use `spec.defaults`, or `key` and `value` of a source";
+const CACHE: &str = "use `spec.state.cacheBytes`, and `caching` of a store";
 const STATE: &str = "use `spec.state`";
 
 /// Properties the engine owns, by librdkafka's names and by those of Kafka Streams, and the field that
@@ -174,6 +175,7 @@ const OWNED: &[(&str, &str)] = &[
     ),
     ("request.required.acks", GUARANTEE),
     ("state.dir", STATE),
+    ("statestore.cache.max.bytes", CACHE),
     (
         "transaction.timeout.ms",
         "the engine keeps it at 10000, twice the longest commit interval",

@@ -34,6 +34,11 @@ pub struct StateSpec {
     /// the changelog.
     #[serde(default)]
     pub flush: FlushSpec,
+    /// Bytes that stores with `caching` hold back in a pod at most, 0 to 1073741824. Each task has its
+    /// share, as if all ran there. Default: 10485760.
+    #[serde(default = "ten_mebibytes")]
+    #[schemars(range(min = 0, max = limits::CACHE_BYTES))]
+    pub cache_bytes: i64,
 }
 
 impl Default for StateSpec {
@@ -44,12 +49,18 @@ impl Default for StateSpec {
             storage_class_name: None,
             when_scaled: Retention::default(),
             flush: FlushSpec::default(),
+            cache_bytes: ten_mebibytes(),
         }
     }
 }
 
 fn ten_gibibytes() -> String {
     "10Gi".to_owned()
+}
+
+/// As Kafka Streams' `statestore.cache.max.bytes`.
+fn ten_mebibytes() -> i64 {
+    10 << 20
 }
 
 /// When committed state goes to disk: at whichever bound is reached first.

@@ -7,7 +7,8 @@ use super::{InvalidTimestamp, OffsetResetName, SerdeName, Step, To};
 use crate::limits;
 use crate::stream_app::ErrorPolicy;
 
-/// A stream. Exactly one of `topic`, `topics`, `from` and `merge` says where its records come from.
+/// A stream. Exactly one of `topic`, `topics`, `topicPattern`, `from` and `merge` says where its
+/// records come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = crate::rules::stream()))]
@@ -16,11 +17,16 @@ pub struct Stream {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::TOPIC_LENGTH))]
     pub topic: Option<String>,
-    /// Topics to read, all in the same formats; 1 to 50.
+    /// Topics to read, all in the same formats; 1 to 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::TOPICS))]
     #[schemars(inner(length(min = 1, max = limits::TOPIC_LENGTH)))]
     pub topics: Option<Vec<String>>,
+    /// Regular expression for the whole names of the topics to read, also of those created later; at
+    /// most 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::TOPIC_LENGTH))]
+    pub topic_pattern: Option<String>,
     /// Name of the stream, table or branch it is derived from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
@@ -51,10 +57,15 @@ pub struct Stream {
     /// unreadable, `skip` drops it, `usePartitionTime` gives it the highest time seen. Default: `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_timestamp: Option<InvalidTimestamp>,
-    /// What is done with records that cannot be read (sources only). Default:
-    /// `spec.errors.deserialization`.
+    /// `spec.errors.deserialization` of this source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deserialization_errors: Option<ErrorPolicy>,
+    /// `spec.errors.processing` of this source's records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processing_errors: Option<ErrorPolicy>,
+    /// `spec.errors.production` of this source's records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_errors: Option<ErrorPolicy>,
 
     /// What is done with the records, in order (`from` and `merge` only); at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -41,10 +41,15 @@ pub struct Table {
     /// unreadable, `skip` drops it, `usePartitionTime` gives it the highest time seen. Default: `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_timestamp: Option<InvalidTimestamp>,
-    /// What is done with records that cannot be read (`topic` only). Default:
-    /// `spec.errors.deserialization`.
+    /// `spec.errors.deserialization` of this source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deserialization_errors: Option<ErrorPolicy>,
+    /// `spec.errors.processing` of this source's records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processing_errors: Option<ErrorPolicy>,
+    /// `spec.errors.production` of this source's records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_errors: Option<ErrorPolicy>,
 
     /// Name of the table's store; its changelog topic is `<application id>-<store>-changelog`.
     /// Default for a table read from a topic: the table's name. A derived table that ends in
@@ -53,13 +58,15 @@ pub struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub store: Option<String>,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
     /// Keeps earlier versions too. Default: the latest alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versioned: Option<Versioned>,

@@ -20,7 +20,8 @@ pub struct ApplicationStatus {
     pub application_id: String,
     /// Where it is.
     pub phase: WorkerPhase,
-    /// What it waits for, why it failed, or why it drains.
+    /// What it waits for, why it failed, or why it drains; of one that runs, which topics match a
+    /// pattern and are not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Hash of the plan it runs.

@@ -9,6 +9,7 @@ mod golden;
 mod guide;
 mod layout_and_diff;
 mod loan;
+mod patterns;
 mod plans;
 mod resource_guide;
 mod robustness;

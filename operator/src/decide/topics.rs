@@ -224,5 +224,6 @@ fn kept(plan: &Plan, facts: &KafkaFacts, known: &[i32], now: &Layout) -> Option<
     Some(Layout {
         partitions,
         internal_partitions,
+        source_partitions: BTreeMap::new(),
     })
 }

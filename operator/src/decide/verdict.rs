@@ -29,7 +29,7 @@ pub(super) struct Verdict<'a> {
     pub change: Change,
     /// The topics, if pods of the spec's plan can run on them.
     pub fit: Option<Fit>,
-    /// Set where source topics have other counts than what runs.
+    /// Set where source topics have other counts than what runs, or match a pattern and do not fit.
     pub changed: Option<(Reason, String)>,
     /// The plan that pods run, or will.
     pub running: Option<&'a Plan>,
@@ -52,6 +52,9 @@ impl<'a> Verdict<'a> {
             layout: None,
         };
         verdict.block = verdict.judge(observed).err();
+        if let (None, Some(words)) = (&verdict.changed, &observed.held_back) {
+            verdict.changed = Some((Reason::TopicHeldBack, words.clone()));
+        }
         if let (None, Some(plan)) = (&verdict.block, verdict.plan) {
             verdict.running = Some(plan);
             verdict.layout = verdict.fit.as_ref().map(|fit| fit.layout.clone());
@@ -106,6 +109,11 @@ impl<'a> Verdict<'a> {
                 return block(Reason::Unknown, "Kafka was not asked yet".to_owned());
             }
         };
+        if let Some(nothing) = plan.unmatched() {
+            let held_back = observed.held_back.as_deref().unwrap_or_default();
+            let message = format!("{nothing}; the application starts when one does\n{held_back}");
+            return block(Reason::SourceTopicMissing, message.trim_end().to_owned());
+        }
         let factor = observed.app.spec.internal_topics.replication_factor;
         match topics::topics(plan, facts, factor, &known_tasks(observed)) {
             Topics::Unfit(reason, words) => block(reason, words),
@@ -137,5 +145,6 @@ fn remembered(running: &Plan, observed: &Observed) -> Option<Layout> {
     (partitions.len() == running.subtopologies.len()).then(|| Layout {
         partitions,
         internal_partitions: Default::default(),
+        source_partitions: Default::default(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millrace_crds::plan::Plan;
 use millrace_kafka::{Admin, Result};
 
 /// A topic that exists.
@@ -33,6 +34,7 @@ impl KafkaFacts {
 }
 
 /// Looks at a cluster. Of the topics in `configured` the clean-up policy is read too: a request each.
+/// With a plan that reads by pattern, also at the topics that match.
 ///
 /// # Errors
 /// Kafka does not answer, or refuses.
@@ -40,9 +42,18 @@ pub fn look(
     admin: &dyn Admin,
     topics: &BTreeSet<String>,
     configured: &BTreeSet<String>,
+    patterns: Option<&Plan>,
 ) -> Result<KafkaFacts> {
     let cluster_id = admin.cluster_id()?;
-    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let all = match patterns {
+        Some(_) => admin.list_topics()?,
+        None => Vec::new(),
+    };
+    let mut names: BTreeSet<&str> = topics.iter().map(String::as_str).collect();
+    if let Some(plan) = patterns {
+        names.extend(plan.matching(all.iter().map(String::as_str)));
+    }
+    let names: Vec<&str> = names.into_iter().collect();
     let mut found = BTreeMap::new();
     for (name, info) in names.iter().zip(admin.topics(&names)?) {
         let Some(info) = info else { continue };

@@ -14,6 +14,7 @@ use millrace_crds::{StreamApp, plan};
 use millrace_kafka::ErrorKind;
 use serde::de::DeserializeOwned;
 
+use super::patterns::{self, Resolved};
 use super::{Accepted, KINDS, KafkaView, Kind, Live, Observed, PodView, Secrets, pod};
 use crate::decide::topics;
 use crate::error::{Error, Result};
@@ -56,10 +57,16 @@ impl Gather<'_> {
             self.kafka(app, &secrets, known.into_iter().chain(running)),
             self.workers.ask(addresses),
         );
+        let Resolved {
+            app,
+            plan,
+            held_back,
+        } = patterns::resolve(app, plan, accepted.as_ref(), &kafka);
         Ok(Observed {
-            app: app.clone(),
+            app,
             now: Timestamp::now(),
             plan,
+            held_back,
             accepted,
             kafka,
             secrets,
@@ -80,6 +87,7 @@ impl Gather<'_> {
             app: app.clone(),
             now: Timestamp::now(),
             plan: plan(app),
+            held_back: None,
             accepted: accepted(app, &live),
             kafka: KafkaView::NotAsked,
             secrets: self.secrets(app, namespace).await?,
@@ -155,7 +163,11 @@ impl Gather<'_> {
         plans: impl Iterator<Item = &'p Plan>,
     ) -> KafkaView {
         let (mut wanted, mut configured) = (BTreeSet::new(), BTreeSet::new());
+        let mut patterns = None;
         for plan in plans {
+            if plan.has_patterns() {
+                patterns = Some(plan.clone());
+            }
             let (topics, policies) = topics::wanted(plan);
             wanted.extend(topics);
             configured.extend(policies);
@@ -169,9 +181,9 @@ impl Gather<'_> {
                 return KafkaView::Failed(Reason::SecretMissing, missing.to_string());
             }
         };
-        let looked = self
-            .kafka
-            .call(config, move |admin| look(admin, &wanted, &configured));
+        let looked = self.kafka.call(config, move |admin| {
+            look(admin, &wanted, &configured, patterns.as_ref())
+        });
         match looked.await {
             Ok(facts) => KafkaView::Facts(facts),
             Err(Error::Kafka(error)) if error.kind == ErrorKind::Config => {

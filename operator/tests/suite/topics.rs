@@ -130,3 +130,67 @@ async fn a_changelog_that_would_lose_state_is_refused_with_the_command_that_mend
     assert!(message.contains("cleanup.policy=compact"), "{message}");
     assert!(world.api.paths("/statefulsets/").is_empty());
 }
+
+/// The application of the other tests, reading by pattern.
+fn by_pattern() -> serde_json::Value {
+    let mut spec = app();
+    let requests = &mut spec["topology"]["streams"]["requests"];
+    requests.as_object_mut().unwrap().remove("topic");
+    requests["topicPattern"] = json!("requests-.*");
+    spec
+}
+
+/// The text of the StreamApp that pods are started from.
+fn given(world: &World) -> String {
+    let template = world.set()["spec"]["template"].to_string();
+    let maps = world.api.paths("/configmaps/");
+    let mut mounted = maps.into_iter().filter(|at| {
+        let name = at.rsplit('/').next().unwrap();
+        template.contains(&format!("\"{name}\""))
+    });
+    mounted
+        .find_map(|at| {
+            let text = world.api.get(&at)?["data"]["streamapp.yaml"].clone();
+            text.as_str().map(str::to_owned)
+        })
+        .unwrap()
+}
+
+#[tokio::test]
+async fn pods_are_given_the_topics_that_match_and_those_that_match_later() {
+    let world = World::new();
+    world.topic("results", 3);
+    world.apply("loans", &by_pattern());
+    world.settle("loans").await;
+    let missing = ("False".to_owned(), "SourceTopicMissing".to_owned());
+    assert_eq!(world.condition("loans", "Ready"), missing);
+    assert!(world.message("loans", "Ready").contains("requests-.*"));
+
+    world.topic("requests-a", 3);
+    world.topic("others", 3);
+    world.settle("loans").await;
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+    let text = given(&world);
+    assert!(
+        text.contains("requests-a") && !text.contains("requests-.*"),
+        "{text}"
+    );
+    assert!(!text.contains("others"), "{text}");
+
+    world.topic("requests-b", 3);
+    world.settle("loans").await;
+    assert!(given(&world).contains("requests-b"), "{}", given(&world));
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+    assert_eq!(world.condition("loans", "Degraded").0, "False");
+
+    // One that the store's partitions do not go with is told of, and changes nothing.
+    let before = given(&world);
+    world.topic("requests-wide", 6);
+    world.settle("loans").await;
+    assert_eq!(given(&world), before);
+    let degraded = world.condition("loans", "Degraded");
+    assert_eq!(degraded, ("True".to_owned(), "TopicHeldBack".to_owned()));
+    let message = world.message("loans", "Degraded");
+    assert!(message.contains("requests-wide"), "{message}");
+    assert_eq!(world.condition("loans", "Ready").0, "True");
+}

@@ -5,10 +5,14 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::patterns::{self, Patterns};
 use super::renewal::Renewal;
 use super::runtime_file::{RuntimeFile, Wanted};
 use super::stream_threads::StreamThreads;
 use super::{AppOptions, AppShared, Phase, lock};
+use millrace_crds::plan::Plan;
+use millrace_kafka::ErrorKind;
+
 use crate::budget::MemoryBudget;
 use crate::error::EngineError;
 use crate::runtime::ending::End;
@@ -59,6 +63,7 @@ pub(super) struct Supervisor<'a> {
     state: Option<State>,
     refreshed: Instant,
     renewal: Renewal,
+    patterns: Patterns,
 }
 
 impl<'a> Supervisor<'a> {
@@ -77,6 +82,7 @@ impl<'a> Supervisor<'a> {
             state: None,
             refreshed: Instant::now(),
             renewal: Renewal::default(),
+            patterns: Patterns::default(),
         }
     }
 
@@ -104,6 +110,7 @@ impl<'a> Supervisor<'a> {
             let _progress = globals.tables()?;
         }
         self.renew_credentials();
+        self.look_for_matching_topics();
         let wanted = match &mut self.file {
             Some(file) => file.wanted(),
             None => Wanted::Declared,
@@ -204,6 +211,74 @@ impl<'a> Supervisor<'a> {
             return Ok(None);
         }
         self.looked_for_topics = Some(Instant::now());
+        let plan = match self.resolve() {
+            Ok(plan) => plan,
+            Err(EngineError::Log(error)) if error.kind == ErrorKind::Unavailable => {
+                self.shared.set_phase(Phase::Waiting(error.to_string()));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(nothing) = plan.unmatched() {
+            let held_back = self.shared.held_back().unwrap_or_default();
+            let what = format!("topics: {nothing}\n{held_back}")
+                .trim_end()
+                .to_owned();
+            self.shared.set_phase(Phase::Waiting(what));
+            return Ok(None);
+        }
+        self.prepare_for(plan)
+    }
+
+    /// The plan that reads what matches its patterns.
+    fn resolve(&mut self) -> Result<Arc<Plan>, EngineError> {
+        let plan = &self.options.plan;
+        if !plan.has_patterns() {
+            return Ok(Arc::clone(plan));
+        }
+        let reading = self.prepared.as_ref();
+        let reading = reading.map(|prepared| prepared.context.plan.source_topics());
+        let kept = reading.into_iter().flatten().map(|(topic, _)| topic);
+        let found = patterns::resolve(self.shared.admin.as_ref(), plan, &kept.collect())?;
+        let held_back = found.held_back_words();
+        self.patterns.tell(&plan.application_id, held_back.clone());
+        *lock(&self.shared.held_back) = held_back;
+        Ok(Arc::new(found.plan))
+    }
+
+    /// Looks now and then whether other topics match the patterns. The threads then begin anew, one
+    /// after the other, as with new credentials. Until all have, they differ in what they read: a task
+    /// is one thread's alone, and a topic's place is committed, so nothing is read twice or left out.
+    fn look_for_matching_topics(&mut self) {
+        let Some(prepared) = &self.prepared else {
+            return;
+        };
+        if !self.options.plan.has_patterns() || !self.patterns.due() {
+            return;
+        }
+        let before = Arc::clone(&prepared.context.plan);
+        let found = self.resolve().and_then(|plan| {
+            let same = plan.source_topics() == before.source_topics();
+            if same || plan.unmatched().is_some() {
+                return Ok(None);
+            }
+            self.prepare_for(plan)
+        });
+        match found {
+            Ok(Some(prepared)) => {
+                let topics = prepared.context.plan.source_topics();
+                let topics: Vec<&str> = topics.into_iter().map(|(topic, _)| topic).collect();
+                tracing::info!(topics = topics.join(", "), "other topics match now");
+                self.prepared = Some(prepared);
+                self.renewal.begin(self.threads.numbers());
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "looking for topics that match"),
+        }
+    }
+
+    /// Looks for the topics of a plan; `None` while something is missing.
+    fn prepare_for(&mut self, plan: Arc<Plan>) -> Result<Option<Prepared>, EngineError> {
         let (options, engine) = (self.options, &self.options.config.engine);
         let wanted = TopicsWanted {
             dead_letter_topic: &engine.dead_letter_topic,
@@ -215,7 +290,7 @@ impl<'a> Supervisor<'a> {
             layout,
             out,
             limits,
-        } = match topics::look(self.shared.admin.as_ref(), &options.plan, &wanted)? {
+        } = match topics::look(self.shared.admin.as_ref(), &plan, &wanted)? {
             Looked::Found(found) => *found,
             Looked::Missing(what) => {
                 self.shared.set_phase(Phase::Waiting(what));
@@ -232,7 +307,7 @@ impl<'a> Supervisor<'a> {
         let tasks = layout.tasks().count();
         let partitions = layout
             .tasks()
-            .filter_map(|task| options.plan.subtopologies.get(task.subtopology))
+            .filter_map(|task| plan.subtopologies.get(task.subtopology))
             .map(|part| part.sources.len() + part.stores.len())
             .sum();
         let layout = Arc::new(layout);
@@ -240,12 +315,12 @@ impl<'a> Supervisor<'a> {
         tracing::info!(
             application = %engine.application_id,
             tasks,
-            plan = %options.plan.hash,
+            plan = %plan.hash,
             "application starts"
         );
         let context = ThreadContext {
             config: Arc::new(engine.clone()),
-            plan: Arc::clone(&options.plan),
+            plan,
             layout,
             processors: options.processors.clone(),
             topics: Arc::new(out),

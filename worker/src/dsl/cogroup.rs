@@ -94,6 +94,7 @@ impl<K: Data, A: Data> CogroupedKStream<K, A> {
             serdes: serdes::<K, A>(),
             in_memory: store.in_memory,
             logging: store.logging,
+            caching: store.caching,
         });
         let steps = self.group.into_iter().chain([step]).collect();
         KTable::of(self.handle.steps(steps, Kind::Table, self.others))

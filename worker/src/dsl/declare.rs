@@ -216,6 +216,7 @@ pub(super) fn keep(table: &mut Table, MaterializedTable { store, versioned }: &M
     table.store = Some(store.store.clone());
     table.in_memory = store.in_memory;
     table.logging = store.logging;
+    table.caching = store.caching;
     table.versioned = versioned.map(|retention| Versioned {
         retention: written(retention),
     });

@@ -172,6 +172,7 @@ pub(super) fn count<K: Key>(store: Materialized) -> Step {
         serdes: serdes::<K, i64>(),
         in_memory: store.in_memory,
         logging: store.logging,
+        caching: store.caching,
     })
 }
 
@@ -184,6 +185,7 @@ pub(super) fn reduced<K: Key, V: Data>(value: String, store: Materialized) -> St
         serdes: serdes::<K, V>(),
         in_memory: store.in_memory,
         logging: store.logging,
+        caching: store.caching,
     })
 }
 
@@ -198,5 +200,6 @@ pub(super) fn aggregate_step<K: Key, A: Data>(calls: Calls, store: Materialized)
         serdes: serdes::<K, A>(),
         in_memory: store.in_memory,
         logging: store.logging,
+        caching: store.caching,
     })
 }

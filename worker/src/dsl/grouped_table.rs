@@ -72,6 +72,7 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
             serdes: serdes::<K, V>(),
             in_memory: store.in_memory,
             logging: store.logging,
+            caching: store.caching,
         }))
     }
 
@@ -94,6 +95,7 @@ impl<K: Data, V: Data> KGroupedTable<K, V> {
             serdes: serdes::<K, A>(),
             in_memory: store.in_memory,
             logging: store.logging,
+            caching: store.caching,
         }))
     }
 }

@@ -20,6 +20,8 @@ pub struct Consumed {
     pub(super) wall_clock: bool,
     pub(super) invalid_timestamp: Option<InvalidTimestamp>,
     pub(super) deserialization_errors: Option<ErrorPolicy>,
+    pub(super) processing_errors: Option<ErrorPolicy>,
+    pub(super) production_errors: Option<ErrorPolicy>,
 }
 
 impl Consumed {
@@ -55,6 +57,20 @@ impl Consumed {
         self.deserialization_errors = Some(policy);
         self
     }
+
+    /// What is done with one of its records that a step has no result for.
+    #[must_use]
+    pub fn with_processing_errors(mut self, policy: ErrorPolicy) -> Self {
+        self.processing_errors = Some(policy);
+        self
+    }
+
+    /// What is done with one of its records whose results cannot be written.
+    #[must_use]
+    pub fn with_production_errors(mut self, policy: ErrorPolicy) -> Self {
+        self.production_errors = Some(policy);
+        self
+    }
 }
 
 /// A store: its name, which also names its changelog topic, and how it is kept. A text stands for a
@@ -71,6 +87,7 @@ pub struct Materialized {
     pub(super) in_memory: bool,
     pub(super) logging: Option<bool>,
     pub(super) supplier: Option<String>,
+    pub(super) caching: bool,
 }
 
 impl Materialized {
@@ -81,6 +98,7 @@ impl Materialized {
             in_memory: false,
             logging: None,
             supplier: None,
+            caching: false,
         }
     }
 
@@ -103,6 +121,14 @@ impl Materialized {
     #[must_use]
     pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
         self.supplier = Some(supplier.into());
+        self
+    }
+
+    /// Forwards a key's changes once a commit, the last of them; without it each goes on at once, also
+    /// under Kafka Streams' defaults.
+    #[must_use]
+    pub fn with_caching_enabled(mut self) -> Self {
+        self.caching = true;
         self
     }
 

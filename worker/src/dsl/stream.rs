@@ -248,6 +248,7 @@ impl<K: Key, V: Data> KStream<K, V> {
             serdes: serdes::<K, V>(),
             in_memory: store.in_memory,
             logging: store.logging,
+            caching: store.caching,
             versioned: versioned.map(|retention| Versioned {
                 retention: written(retention),
             }),

@@ -99,6 +99,11 @@ const FAMILIES: &[Family] = &[
         samples: |app, _| by_thread(app, |thread| Sample::Counter(thread.restored())),
     },
     Family {
+        name: "millrace_thread_retried_records",
+        help: "Attempts at records that had failed, by the policy retry",
+        samples: |app, _| by_thread(app, |thread| Sample::Counter(thread.retried())),
+    },
+    Family {
         name: "kafka_streams_task_process",
         help: "Input records processed by the task since it started here (process-total)",
         samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.processed)),
@@ -107,6 +112,16 @@ const FAMILIES: &[Family] = &[
         name: "kafka_streams_task_dropped_records",
         help: "Records dropped by rule, such as a null key (dropped-records-total)",
         samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.dropped)),
+    },
+    Family {
+        name: "millrace_task_cached_changes",
+        help: "Changes of tables that were not forwarded, because one of the same key followed",
+        samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.cached)),
+    },
+    Family {
+        name: "millrace_task_cache_full",
+        help: "Times that caches were full before the commit (spec.state.cacheBytes)",
+        samples: |app, _| by_task(app, |task| Sample::Counter(task.counters.cache_full)),
     },
     Family {
         name: "millrace_task_failed_records",

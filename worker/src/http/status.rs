@@ -182,7 +182,7 @@ fn thread_status(thread: &ThreadStatus, lags: &Lags) -> api::ThreadStatus {
 fn application_status(app: &AppShared, lags: &Lags) -> api::ApplicationStatus {
     let (phase, message) = match app.phase() {
         Phase::Waiting(what) => (WorkerPhase::Waiting, Some(what)),
-        Phase::Running => (WorkerPhase::Running, None),
+        Phase::Running => (WorkerPhase::Running, app.held_back()),
         Phase::Draining(why) => (WorkerPhase::Draining, Some(why)),
         Phase::Drained(why) => (WorkerPhase::Drained, Some(why)),
         Phase::Stopped => (WorkerPhase::Stopped, None),

@@ -27,12 +27,17 @@ impl ProcessorTopology {
         }
         let row = self.row(node, store, &record.key, context, arena)?;
         let stored = self.row_datum(node, store, row, arena)?;
-        // The old value of a first aggregate is what it began with (KStreamAggregate).
-        let old = match stored.is_null() {
+        // The old value of a first aggregate is what it began with (KStreamAggregate); behind a cache
+        // there is none (CachingKeyValueStore).
+        let first = match stored.is_null() {
             true => initial(node, aggregation, arena)?,
             false => stored,
         };
-        let before = (!old.is_null()).then_some(old.value);
+        let old = match self.stores[store].caching {
+            true => stored,
+            false => first,
+        };
+        let before = (!first.is_null()).then_some(first.value);
         let added = (record.key.value, record.value);
         let value = updated(node, aggregation, before, added, arena)?;
         let timestamp = row.map_or(record.timestamp, |row| row.timestamp.max(record.timestamp));
@@ -46,7 +51,7 @@ impl ProcessorTopology {
             ..*record
         };
         self.put(node, store, &record.key, &value, timestamp, context, arena)?;
-        self.forward(node, &changed, context, arena)
+        self.forward_change(node, store, &changed, context, arena)
     }
 
     /// The row of a record's key, uncommitted writes included.

@@ -157,6 +157,6 @@ impl ProcessorTopology {
             change,
             ..*record
         };
-        self.forward(node, &changed, context, arena)
+        self.forward_change(node, store, &changed, context, arena)
     }
 }

@@ -10,24 +10,27 @@ use crate::topology::Format;
 /// Takes a record's event time from its contents, where a source declares `timestamp`.
 pub struct TimestampExtractor {
     expression: Expression,
-    topic: String,
     key: Format,
     value: Format,
 }
 
 impl TimestampExtractor {
     /// An extractor for records of one source.
-    pub fn new(expression: Expression, topic: &str, key: Format, value: Format) -> Self {
+    pub fn new(expression: Expression, key: Format, value: Format) -> Self {
         Self {
             expression,
-            topic: topic.to_owned(),
             key,
             value,
         }
     }
 
-    /// Event time of a record in ms since the epoch; the error says why it has none.
-    pub fn extract(&self, record: &RecordView<'_>, arena: &Bump) -> Result<i64, String> {
+    /// Event time of a topic's record in ms since the epoch; the error says why it has none.
+    pub fn extract(
+        &self,
+        topic: &str,
+        record: &RecordView<'_>,
+        arena: &Bump,
+    ) -> Result<i64, String> {
         let datum = |format: &Format, bytes: Option<&'_ [u8]>| -> Result<Datum<'_>, String> {
             let Some(bytes) = bytes else {
                 return Ok(Datum::NULL);
@@ -45,7 +48,7 @@ impl TimestampExtractor {
             value: datum(&self.value, record.value)?,
             timestamp: record.timestamp,
             headers: millrace_kafka::Headers::from_encoded(headers),
-            topic: arena.alloc_str(&self.topic),
+            topic: arena.alloc_str(topic),
             change: None,
             window: None,
         };

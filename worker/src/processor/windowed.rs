@@ -168,7 +168,7 @@ impl ProcessorTopology {
             timestamp,
             headers: record.headers,
         };
-        self.forward_outcome(node, &outcome, record, context, arena)
+        self.forward_outcome((node, step.store), &outcome, record, context, arena)
     }
 
     /// Writes a window's row, refusing one that its changelog topic would refuse.
@@ -193,7 +193,7 @@ impl ProcessorTopology {
 
     fn forward_outcome<'r>(
         &'r self,
-        node: &'r ProcessorNode,
+        (node, store): (&'r ProcessorNode, usize),
         outcome: &Outcome<'r>,
         record: &Record<'r>,
         context: &mut Context<'_>,
@@ -214,7 +214,7 @@ impl ProcessorTopology {
             change,
             window: Some(outcome.window),
         };
-        self.forward(node, &changed, context, arena)
+        self.forward_change(node, store, &changed, context, arena)
     }
 
     /// Whether windows that have closed are to be forwarded now.
@@ -277,7 +277,7 @@ impl ProcessorTopology {
                 timestamp: row.timestamp,
                 headers: record.headers,
             };
-            self.forward_outcome(node, &outcome, record, context, arena)?;
+            self.forward_outcome((node, step.store), &outcome, record, context, arena)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! the state, each in its own step and in this order.
 //!
 //! ```text
-//!   changelog ─► flush ─► offsets into the transaction ─► EndTxn ─► WriteBatch per task ─► (SST flush)
+//!   caches ─► changelog ─► flush ─► offsets into the transaction ─► EndTxn ─► WriteBatch per task ─► (SST flush)
 //! ```
 //! A crash between any two steps loses nothing and counts nothing twice: before EndTxn the
 //! transaction aborts and state is at the last commit; after it, the changelog's tail has what the
@@ -43,6 +43,10 @@ impl StreamThread {
         let (Some(collector), Some(consumer)) = (&mut self.collector, &mut self.consumer) else {
             return Ok(());
         };
+        let now_ms = self.context.clock.wall_ms();
+        for running in self.tasks.running_mut() {
+            running.task.forward_cached(collector, now_ms)?;
+        }
         let mut offsets = Vec::new();
         for running in self.tasks.running() {
             running.task.send_changelog(collector)?;

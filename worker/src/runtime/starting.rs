@@ -162,6 +162,7 @@ impl StreamThread {
             .iter()
             .enumerate()
             .flat_map(|(source, spec)| spec.topics.iter().map(move |topic| (source, topic)))
+            .filter(|(_, topic)| context.layout.has_partition(topic.name(), id.partition))
             .map(|(source, topic)| (source, TopicPartition::new(topic.name(), id.partition)))
             .collect();
         Ok(Prepared {
@@ -306,12 +307,15 @@ impl StreamThread {
         let sources = inputs.iter().map(|(source, _)| *source).collect();
         let (flush, errors) = (self.context.config.flush, self.context.config.errors);
         let cache = self.cache_bytes_per_store();
+        let retried = inputs.iter().map(|(_, at)| self.retries.of(at)).collect();
         let known = inputs.iter().filter_map(|(_, at)| committed.get(at));
         let known = known.map(|at| at.metadata.as_str());
         let task = Task::new(id, topology, group, sources, state, flush, errors, cache)
             .with_globals(self.context.globals.clone())
             .with_emit_interval(self.context.config.emit_interval)
             .with_times(known)
+            .with_retried(retried)
+            .with_cache(self.cache_bytes_per_task())
             .with_placements(placements);
         self.tasks.start(Running {
             number,
@@ -361,6 +365,21 @@ impl StreamThread {
             .map(|subtopology| subtopology.stores.len())
             .sum();
         context.budget.row_cache_bytes(stores)
+    }
+
+    /// A task's share of what may be held back, as if all tasks with a cache ran in this process: the
+    /// bound, and so what goes on when, does not depend on which do.
+    fn cache_bytes_per_task(&self) -> usize {
+        let context = &self.context;
+        let caches = |task: &TaskId| {
+            let part = context.plan.subtopologies.get(task.subtopology);
+            let stores = part.map(|part| part.stores.as_slice()).unwrap_or_default();
+            stores
+                .iter()
+                .any(|store| context.plan.store(*store).caching)
+        };
+        let tasks = context.layout.tasks().filter(caches).count();
+        context.config.cache_bytes / tasks.max(1)
     }
 
     /// Positions of inputs that the group has no offset for, by the source's reset policy; committed

@@ -23,6 +23,7 @@ use crate::error::{EngineError, Outcome};
 use crate::state::GlobalTables;
 use crate::status::ThreadStatus;
 use crate::task::collector::{Collector, TopicLimits};
+use crate::task::retries::Retries;
 use crate::topology::OutTopics;
 
 /// Records processed between two looks at consumer, membership and commit interval.
@@ -109,6 +110,8 @@ pub struct StreamThread {
     /// The wait for committed offsets that an open transaction covers.
     pub(super) offsets_wait: Patience,
     retry_wait: Duration,
+    /// Records that failed and are tried again.
+    pub(super) retries: Retries,
     /// Not before this time is the log asked again.
     retry_at: Option<Instant>,
 }
@@ -141,6 +144,7 @@ impl StreamThread {
             fencings: Fencings::default(),
             offsets_wait: Patience::default(),
             retry_wait: RETRY_WAIT_FIRST,
+            retries: Retries::default(),
             retry_at: None,
         }
     }
@@ -312,6 +316,10 @@ impl StreamThread {
                 self.wait_before_retry();
                 Ok(())
             }
+            Outcome::Again => {
+                self.try_record_again(&error);
+                Ok(())
+            }
             Outcome::Migrated | Outcome::Corrupted => {
                 let now = self.context.clock.monotonic();
                 if self.rejoin && self.fencings.note(now) {
@@ -346,6 +354,21 @@ impl StreamThread {
                 Ok(())
             }
         }
+    }
+
+    /// Goes back to the last commit for a record that failed. It shares its transaction with all that the
+    /// thread has done since, so all of that is done again.
+    fn try_record_again(&mut self, error: &EngineError) {
+        let EngineError::RecordFailed { at, offset, .. } = error else {
+            return;
+        };
+        let attempt = self.retries.note(at, *offset);
+        let retry = self.context.config.errors.retry;
+        let (attempts, wait) = (retry.attempts, retry.wait(attempt));
+        tracing::warn!(thread = self.index, %error, attempt, attempts, ?wait, "going back to the last commit");
+        self.status.add_retried();
+        self.recover();
+        self.retry_at = Some(self.context.clock.monotonic() + wait);
     }
 
     fn wait_before_retry(&mut self) {

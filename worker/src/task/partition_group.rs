@@ -97,9 +97,9 @@ impl Input {
             (Some(head), None) => head.timestamp,
             // A failing extractor is reported when the record is processed; until then the record
             // has its own timestamp.
-            (Some(head), Some(extractor)) => {
-                extractor.extract(&head, arena).unwrap_or(head.timestamp)
-            }
+            (Some(head), Some(extractor)) => extractor
+                .extract(&self.partition.topic, &head, arena)
+                .unwrap_or(head.timestamp),
         };
     }
 }

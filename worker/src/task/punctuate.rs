@@ -64,17 +64,21 @@ impl Task {
             return Err(self.stopped("punctuate", error));
         };
         self.counters.failed[*stage as usize] += 1;
-        let policy = match stage {
+        let mut policy = match stage {
             Stage::Production => self.errors.production,
             Stage::Deserialization | Stage::Processing => self.errors.processing,
         };
+        if policy == Policy::Retry {
+            // A punctuation comes again by itself.
+            policy = self.errors.retry.then();
+        }
         match policy {
             // There is no record that could be a dead letter.
             Policy::DeadLetter => {
                 tracing::warn!(task = %self.id, node, message, "a punctuation failed");
                 Ok(())
             }
-            Policy::Stop => Err(self.stopped("punctuate", error)),
+            Policy::Stop | Policy::Retry => Err(self.stopped("punctuate", error)),
         }
     }
 
@@ -99,6 +103,7 @@ impl Task {
     ) -> Result<(), NodeError> {
         let mut context = Context {
             stores: &mut self.stores,
+            caches: &mut self.caches,
             globals: &self.globals,
             collector,
             scratch: &mut self.scratch,

@@ -131,10 +131,17 @@ impl TopologyDriver {
             .into_iter()
             .chain(sinks)
             .chain(options.topic_configs.keys().map(String::as_str))
+            .chain(options.partitions_of.keys().map(String::as_str))
             .map(|name| spec(name, options))
             .collect();
         let admin = cluster.admin()?;
         admin.create_topics(&specs)?;
+        let plan = if plan.has_patterns() {
+            let names = admin.list_topics()?;
+            Arc::new(plan.resolve(names.iter().map(String::as_str)))
+        } else {
+            plan
+        };
         let engine = Arc::new(config.engine.clone());
         let wanted = TopicsWanted {
             dead_letter_topic: &engine.dead_letter_topic,

@@ -116,6 +116,8 @@ pub struct StepDriver {
     options: StepOptions,
     changelog: Vec<CapturedRecord>,
     uncommitted: usize,
+    /// Written at a commit that no call of the caller's led to.
+    late: Vec<CapturedRecord>,
     now_ms: i64,
     started: Instant,
     /// Last, so that it is removed after the tasks have closed their files.
@@ -230,6 +232,7 @@ impl StepDriver {
                 .collect(),
             changelog: Vec::new(),
             uncommitted: 0,
+            late: Vec::new(),
             now_ms: options.now_ms,
             started: Instant::now(),
             options,
@@ -252,7 +255,9 @@ impl StepDriver {
             })?;
             let stores = driver.stores(plan, id, processors)?;
             let (group, sources) = driver.inputs(&topology);
-            let (flush, errors) = (config.engine.flush, config.engine.errors);
+            let (flush, mut errors) = (config.engine.flush, config.engine.errors);
+            // Without transactions there is no way back, and no time passes by itself.
+            errors.retry.attempts = 0;
             let task = Task::new(
                 id,
                 topology,
@@ -379,6 +384,10 @@ impl StepDriver {
     /// State that cannot be written.
     pub fn commit(&mut self) -> Result<(), DriverError> {
         self.uncommitted = 0;
+        self.forward_cached()?;
+        let mut late = std::mem::take(&mut self.late);
+        self.take_outputs(&mut late);
+        self.late = late;
         for task in &mut self.tasks {
             task.send_changelog(&mut self.collector)?;
             self.collector.flush().map_err(EngineError::from)?;
@@ -419,6 +428,14 @@ impl StepDriver {
         self.tasks.iter().map(|task| task.counters().dropped).sum()
     }
 
+    /// Passes on what caches hold back.
+    fn forward_cached(&mut self) -> Result<(), DriverError> {
+        for task in &mut self.tasks {
+            task.forward_cached(&mut self.collector, self.now_ms)?;
+        }
+        Ok(())
+    }
+
     fn enqueue(&mut self, record: CapturedRecord) {
         let waiting = self.waiting.entry(record.topic.to_string()).or_default();
         if waiting.is_empty() {
@@ -440,7 +457,7 @@ impl StepDriver {
     }
 
     fn process_waiting(&mut self) -> Result<Vec<CapturedRecord>, DriverError> {
-        let mut written = Vec::new();
+        let mut written = std::mem::take(&mut self.late);
         let mut processed = 0;
         while let Some(record) = self.next() {
             processed += 1;
@@ -452,9 +469,13 @@ impl StepDriver {
                 });
             }
             self.process(&record)?;
-            self.take_outputs(&mut written);
             self.uncommitted += 1;
-            if self.uncommitted >= self.options.commit_every {
+            let commit = self.uncommitted >= self.options.commit_every;
+            if commit {
+                self.forward_cached()?;
+            }
+            self.take_outputs(&mut written);
+            if commit {
                 self.commit()?;
             }
         }

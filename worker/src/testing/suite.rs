@@ -104,6 +104,11 @@ impl TestSuite {
     /// What is wrong with the file: topics and stores that the StreamApp does not have, values that
     /// are not of their format.
     pub fn new(document: TestDocument, app: StreamApp, plan: Plan) -> Result<Self, Vec<Problem>> {
+        let plan = if plan.has_patterns() {
+            plan.resolve(document.file.inputs())
+        } else {
+            plan
+        };
         let config = WorkerConfig::new(&app, 0, Default::default());
         let formats = Formats::of(&plan, &config.engine.dead_letter_topic);
         document.check(&formats)?;

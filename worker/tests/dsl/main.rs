@@ -10,6 +10,7 @@ mod examples;
 mod joins;
 mod process;
 mod refusals;
+mod sources;
 mod stateless;
 mod support;
 mod typed;

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod caches;
 mod damage;
 mod examples;
 mod faults;
@@ -11,9 +12,11 @@ mod flat_steps;
 mod http_windows;
 mod joins;
 mod kafka_streams;
+mod patterns;
 mod poison;
 mod processors;
 mod restores;
+mod retries;
 mod steps;
 mod store;
 mod supplied_stores;

@@ -8,7 +8,7 @@ use super::{At, Builder, Choice, Part};
 use crate::path::Path;
 use crate::plan::flow::{Flow, FlowKind, Format, Grouping, writes};
 use crate::plan::graph::{
-    Aggregation, Expression, NodeKind, SerdeKind, StoreId, StoreKind, Windows,
+    Aggregation, Emit, Expression, NodeKind, SerdeKind, StoreId, StoreKind, Windows,
 };
 use crate::topology::{Aggregate, Count, Reduce, SerdeName, Serdes};
 
@@ -18,6 +18,7 @@ pub(super) struct StoreOptions<'s> {
     pub serdes: Serdes,
     pub in_memory: bool,
     pub logging: Option<bool>,
+    pub caching: bool,
 }
 
 /// An aggregation whose expressions are checked.
@@ -41,6 +42,7 @@ impl<'a> Builder<'a, '_> {
             serdes: step.serdes,
             in_memory: step.in_memory,
             logging: step.logging,
+            caching: step.caching,
         };
         let Some((initial, formats)) = self.initial(at, &flow, &step.initial, &store) else {
             // Its type is unknown, but the other expression can be judged.
@@ -84,6 +86,7 @@ impl<'a> Builder<'a, '_> {
             serdes: step.serdes,
             in_memory: step.in_memory,
             logging: step.logging,
+            caching: step.caching,
         };
         self.aggregated(at, &flow, &grouping, checked, &store, (key, value))
     }
@@ -108,6 +111,7 @@ impl<'a> Builder<'a, '_> {
             serdes: step.serdes,
             in_memory: step.in_memory,
             logging: step.logging,
+            caching: step.caching,
         };
         self.aggregated(at, &flow, &grouping, checked, &store, formats)
     }
@@ -233,10 +237,17 @@ impl<'a> Builder<'a, '_> {
     ) -> Option<StoreId> {
         let windowing = grouping.windowed.as_ref();
         let kind = windowing.map_or(StoreKind::KeyValue, |windowing| windowing.store_kind());
+        if options.caching && windowing.is_some_and(|w| w.emit == Emit::OnWindowClose) {
+            let message =
+                "each result goes on once, when its window closes: there is nothing to hold back";
+            let help = "leave `caching` out, or `emit`";
+            return self.refuse(&at.path.key("caching"), message, help);
+        }
         self.store(NewStore {
             kind,
             in_memory: options.in_memory,
             logging: options.logging,
+            caching: options.caching,
             ..NewStore::new(options.name, &at.path.key("name"), formats)
         })
     }

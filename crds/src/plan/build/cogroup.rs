@@ -38,6 +38,7 @@ impl<'a> Builder<'a, '_> {
             serdes: step.serdes,
             in_memory: step.in_memory,
             logging: step.logging,
+            caching: step.caching,
         };
         let (initial, formats) = self.initial(at, &flow, &step.initial, &options)?;
         let ty = formats.1.value_type();

@@ -19,6 +19,7 @@ impl<'a> Builder<'a, '_> {
         let origins = [
             ("topic", stream.topic.is_some()),
             ("topics", stream.topics.is_some()),
+            ("topicPattern", stream.topic_pattern.is_some()),
             ("from", stream.from.is_some()),
             ("merge", stream.merge.is_some()),
         ];
@@ -34,6 +35,8 @@ impl<'a> Builder<'a, '_> {
                     "deserializationErrors",
                     stream.deserialization_errors.is_some(),
                 ),
+                ("processingErrors", stream.processing_errors.is_some()),
+                ("productionErrors", stream.production_errors.is_some()),
             ];
             self.no_source_fields(path, &foreign);
         } else {
@@ -74,6 +77,8 @@ impl<'a> Builder<'a, '_> {
                 "deserializationErrors",
                 table.deserialization_errors.is_some(),
             ),
+            ("processingErrors", table.processing_errors.is_some()),
+            ("productionErrors", table.production_errors.is_some()),
         ];
         self.no_source_fields(path, &foreign);
         let flow = self.input(&path.key("from"), table.from.as_deref()?)?;
@@ -325,15 +330,18 @@ impl<'a> Builder<'a, '_> {
             self.sink(&at, &flow, to);
         }
         match (&table.store, store) {
-            (None, _) if table.in_memory || table.logging.is_some() => self.refuse(
-                &path.key(if table.in_memory {
-                    "inMemory"
-                } else {
-                    "logging"
-                }),
-                "this table has no store of its own",
-                "set it on the step that makes the store, or name a `store` here",
-            ),
+            (None, _) if table.in_memory || table.logging.is_some() || table.caching => self
+                .refuse(
+                    &path.key(if table.in_memory {
+                        "inMemory"
+                    } else if table.caching {
+                        "caching"
+                    } else {
+                        "logging"
+                    }),
+                    "this table has no store of its own",
+                    "set it on the step that makes the store, or name a `store` here",
+                ),
             (None, _) if table.versioned.is_some() => self.refuse(
                 &path.key("versioned"),
                 "this table has no store of its own that could keep versions",

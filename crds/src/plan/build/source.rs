@@ -6,11 +6,12 @@ use super::Builder;
 use super::store::NewStore;
 use crate::limits;
 use crate::path::Path;
-use crate::plan::check::{check_count, check_topic};
+use crate::plan::TopicPattern;
+use crate::plan::check::{self, check_count, check_topic};
 use crate::plan::flow::{Flow, FlowKind, Format, record_scope};
 use crate::plan::graph::{
     EventTime, GlobalTable, GlobalTableId, InvalidTime, NodeKind, OffsetReset, SerdeKind,
-    SourceOptions, StoreKind, TopicRef,
+    SourceErrors, SourceOptions, StoreKind, TopicRef,
 };
 use crate::problem::Problem;
 use crate::stream_app::ErrorPolicy;
@@ -23,7 +24,7 @@ const WALL_CLOCK: &str = "wallClock";
 struct Declares<'d> {
     timestamp: Option<&'d str>,
     invalid_timestamp: Option<InvalidTimestamp>,
-    errors: Option<ErrorPolicy>,
+    errors: SourceErrors,
 }
 
 fn read_format(part: Option<SerdeName>, default: SerdeName) -> SerdeKind {
@@ -61,16 +62,23 @@ impl<'a> Builder<'a, '_> {
         }
         let key = read_format(stream.key, self.defaults.key);
         let value = read_format(stream.value, self.defaults.value);
-        let options = self.source_options(
+        let mut options = self.source_options(
             path,
             (key, value),
             stream.offset_reset,
             &Declares {
                 timestamp: stream.timestamp.as_deref(),
                 invalid_timestamp: stream.invalid_timestamp,
-                errors: stream.deserialization_errors,
+                errors: SourceErrors {
+                    deserialization: stream.deserialization_errors,
+                    processing: stream.processing_errors,
+                    production: stream.production_errors,
+                },
             },
         );
+        if let Some(pattern) = &stream.topic_pattern {
+            options.pattern = Some(self.topic_pattern(&path.key("topicPattern"), pattern)?);
+        }
         let kind = NodeKind::StreamSource {
             topics: topics
                 .iter()
@@ -104,10 +112,12 @@ impl<'a> Builder<'a, '_> {
             None => (name, path.clone()),
         };
         let store_kind = self.versions(path, table.versioned.as_ref())?;
+        self.check_caching(path, table.caching, store_kind);
         let store = self.store(NewStore {
             kind: store_kind,
             in_memory: table.in_memory,
             logging: table.logging,
+            caching: table.caching,
             ..NewStore::new(store, &store_path, (key, value))
         })?;
         let options = self.source_options(
@@ -117,7 +127,11 @@ impl<'a> Builder<'a, '_> {
             &Declares {
                 timestamp: table.timestamp.as_deref(),
                 invalid_timestamp: table.invalid_timestamp,
-                errors: table.deserialization_errors,
+                errors: SourceErrors {
+                    deserialization: table.deserialization_errors,
+                    processing: table.processing_errors,
+                    production: table.production_errors,
+                },
             },
         );
         let kind = NodeKind::TableSource {
@@ -140,6 +154,23 @@ impl<'a> Builder<'a, '_> {
         })
     }
 
+    fn topic_pattern(&mut self, path: &Path, pattern: &str) -> Option<TopicPattern> {
+        let most = limits::TOPIC_LENGTH;
+        if pattern.is_empty() || pattern.chars().count() > most {
+            let message = format!("a pattern has 1 to {most} characters");
+            return self.refuse(path, message, "write one such as `orders-.*`");
+        }
+        match TopicPattern::new(pattern) {
+            Ok(pattern) => Some(pattern),
+            Err(wrong) => {
+                let message = format!("`{pattern}` is no regular expression: {wrong}");
+                let help = "write one such as `orders-.*`; those of the Rust crate `regex` know no \
+                            look-around and no back-references, which Java's know";
+                self.refuse(path, message, help)
+            }
+        }
+    }
+
     /// Checks the name of a topic that is read, and that nothing else reads it.
     fn read_topic(&mut self, path: &Path, topic: &str) {
         check_topic(path, topic, self.problems);
@@ -160,6 +191,10 @@ impl<'a> Builder<'a, '_> {
         reset: Option<OffsetResetName>,
         declares: &Declares<'_>,
     ) -> SourceOptions {
+        let unreadable = declares.errors.deserialization;
+        if unreadable == Some(ErrorPolicy::Retry) {
+            check::no_second_reading(&path.key("deserializationErrors"), self.problems);
+        }
         let scope = record_scope(&key.value_type(), &value.value_type());
         let time = match declares.timestamp {
             None => EventTime::Record,
@@ -170,13 +205,14 @@ impl<'a> Builder<'a, '_> {
                 .unwrap_or_default(),
         };
         SourceOptions {
+            pattern: None,
             reset: reset.map(OffsetReset::from).unwrap_or_default(),
             time,
             invalid_time: declares
                 .invalid_timestamp
                 .map(InvalidTime::from)
                 .unwrap_or_default(),
-            deserialization: declares.errors,
+            errors: declares.errors,
         }
     }
 

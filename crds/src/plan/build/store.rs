@@ -32,6 +32,8 @@ pub(super) struct NewStore<'s> {
     pub in_memory: bool,
     /// Logged; by default it is.
     pub logging: Option<bool>,
+    /// Changes go on once a commit.
+    pub caching: bool,
 }
 
 impl<'s> NewStore<'s> {
@@ -45,6 +47,7 @@ impl<'s> NewStore<'s> {
             windowed: None,
             in_memory: false,
             logging: None,
+            caching: false,
         }
     }
 }
@@ -65,6 +68,7 @@ impl Builder<'_, '_> {
             changelog: store.logging.unwrap_or(true).then_some(changelog),
             in_memory: store.in_memory,
             supplier: None,
+            caching: store.caching,
             subtopology: 0,
         });
         Some(id)
@@ -103,6 +107,14 @@ impl Builder<'_, '_> {
             let message = format!("the store `{name}` cannot be supplied: {why}");
             let help = "leave it out here; suppliers keep plain key-value stores";
             self.problems.add(Problem::new(&path, message).help(help));
+        }
+    }
+
+    /// Refuses a cache of a store whose changes all go on. `path` is that of what declares the store.
+    pub(super) fn check_caching(&mut self, path: &Path, caching: bool, kind: StoreKind) {
+        if caching && matches!(kind, StoreKind::Versioned { .. }) {
+            let message = "each version of a row goes on: there is nothing to hold back";
+            let _: Option<()> = self.refuse(&path.key("caching"), message, "leave `caching` out");
         }
     }
 

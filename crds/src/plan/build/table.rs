@@ -32,6 +32,7 @@ impl<'a> Builder<'a, '_> {
             None => flow,
         };
         let kind = self.versions(&at.path, step.versioned.as_ref())?;
+        self.check_caching(&at.path, step.caching, kind);
         let windowed = flow.windowed.map(|windowed| windowed.key);
         self.check_versions_of_windows(&at.path, kind, windowed)?;
         let store = self.store(NewStore {
@@ -39,6 +40,7 @@ impl<'a> Builder<'a, '_> {
             windowed,
             in_memory: step.in_memory,
             logging: step.logging,
+            caching: step.caching,
             ..NewStore::new(&step.name, &name_path, formats)
         })?;
         let ty = flow.value.ty.clone();
@@ -67,6 +69,7 @@ impl<'a> Builder<'a, '_> {
             path: path.key("store"),
         };
         let kind = self.versions(path, table.versioned.as_ref())?;
+        self.check_caching(path, table.caching, kind);
         let windowed = flow.windowed.map(|windowed| windowed.key);
         self.check_versions_of_windows(path, kind, windowed)?;
         let formats = self.store_formats(&at.path, &flow, store, Serdes::default())?;
@@ -75,6 +78,7 @@ impl<'a> Builder<'a, '_> {
             windowed,
             in_memory: table.in_memory,
             logging: table.logging,
+            caching: table.caching,
             ..NewStore::new(store, &at.path, formats)
         };
         self.kept_table((&at, &at.node_name()), flow, new)

@@ -267,8 +267,13 @@ fn describe_ends(plan: &Plan, kind: &NodeKind) -> String {
             changes,
         } => {
             let what = if *changes { "changes" } else { "stream" };
+            let matching = match &options.pattern {
+                Some(pattern) if from.is_empty() => format!("topics matching `{}`", pattern.source),
+                Some(pattern) => format!(" (matching `{}`)", pattern.source),
+                None => String::new(),
+            };
             let (from, options) = (topics(from), describe_options(options));
-            format!("{what} from {from} ({key} → {value}{options})")
+            format!("{what} from {from}{matching} ({key} → {value}{options})")
         }
         NodeKind::TableSource {
             topic,

@@ -8,6 +8,7 @@ use super::{
     BufferBounds, Emit, GlobalTableId, OffsetReset, SerdeKind, StoreId, SuppressUntil, TopicRef,
     WindowedKey, Windows,
 };
+use crate::plan::TopicPattern;
 use crate::stream_app::ErrorPolicy;
 
 /// An expression, checked and lowered.
@@ -45,14 +46,27 @@ impl Expression {
 /// How the records of a source are taken.
 #[derive(Clone, Debug, Default)]
 pub struct SourceOptions {
+    /// What the names of its topics match, where they are not given.
+    pub pattern: Option<TopicPattern>,
     /// Start without committed offset.
     pub reset: OffsetReset,
     /// Where event time comes from.
     pub time: EventTime,
     /// What is done with a record whose time is negative or has no result.
     pub invalid_time: InvalidTime,
-    /// What is done with a record that cannot be read; the application's policy where absent.
+    /// What is done with its records that fail.
+    pub errors: SourceErrors,
+}
+
+/// What is done with the records of a source that fail; the application's policy where absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceErrors {
+    /// They cannot be read.
     pub deserialization: Option<ErrorPolicy>,
+    /// A step has no result for them.
+    pub processing: Option<ErrorPolicy>,
+    /// What became of them cannot be written.
+    pub production: Option<ErrorPolicy>,
 }
 
 /// Where event time comes from.

@@ -25,6 +25,8 @@ pub struct Store {
     pub in_memory: bool,
     /// Name of the supplier of the worker's image that keeps it, instead of RocksDB.
     pub supplier: Option<String>,
+    /// The changes of the table in it go on once a commit.
+    pub caching: bool,
     /// Subtopology it belongs to.
     pub subtopology: usize,
 }

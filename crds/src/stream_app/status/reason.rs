@@ -62,6 +62,7 @@ reasons! {
     IncompatibleTopology: "The topology differs from the running one in tasks or stores; the message says in what. Running pods keep the accepted one. Give the new topology another `applicationId` (a StreamApp of its own), or take the edit back.",
     CoPartitioningMismatch: "Topics that are joined have different numbers of partitions; the message names them.",
     SourceTopicMissing: "A topic the application reads or writes does not exist; the message names it. Create it: the operator goes on by itself.",
+    TopicHeldBack: "A topic matches a `topicPattern` and is not read, because its partitions do not go with the state or the topics it would be joined with.",
     SourceTopicGrew: "A source topic has more partitions than the application's internal topics; the message says what to do.",
     SourceTopicShrank: "A source topic was made anew with fewer partitions; the message says what to do.",
     InternalTopicMismatch: "An internal topic has the wrong number of partitions or a wrong configuration; the message names it. Delete it, or set it right.",

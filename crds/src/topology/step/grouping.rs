@@ -10,8 +10,8 @@ use crate::topology::Serdes;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupByKey {
-    /// Name of the repartition topic, `<application id>-<name>-repartition`, should a step before have
-    /// changed the key. Default: the name of the aggregation that follows.
+    /// Name of the repartition topic, `<application id>-<name>-repartition`, should a step before
+    /// have changed the key. Default: the name of the aggregation that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub name: Option<String>,
@@ -67,13 +67,15 @@ pub struct Aggregate {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Counts grouped records. Records without key or value are not counted.
@@ -86,13 +88,15 @@ pub struct Count {
     /// Formats of the store. The value is `long` unless named otherwise.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Combines grouped records. Records without key or value are dropped.
@@ -114,13 +118,15 @@ pub struct Reduce {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Aggregates the groups of several streams into one table.
@@ -148,13 +154,15 @@ pub struct Cogroup {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
 }
 
 /// Another stream of a cogroup.

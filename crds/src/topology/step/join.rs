@@ -29,13 +29,12 @@ pub struct Join {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub lookup: Option<String>,
-    /// Between tables: expression for the right table's key that a left row refers to. Default: both
-    /// have the same key.
+    /// Between tables: expression for the right table's key. Default: the left row's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub foreign_key: Option<String>,
-    /// With a stream: how much earlier than the left record the right one may be, such as `10m`.
-    /// Default: `0ms`; one of `before` and `after` is needed.
+    /// With a stream: how much earlier than the left record the right one may be, such as `10m`;
+    /// this, `after`, or both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub before: Option<String>,
@@ -43,13 +42,13 @@ pub struct Join {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub after: Option<String>,
-    /// With a stream: how long late records are waited for. With a versioned table: how long records
-    /// are held back for the table to catch up. Default: not at all.
+    /// How long late records are waited for, with a stream, or records are held back, with a
+    /// versioned table. Default: `0ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub grace: Option<String>,
-    /// Name of what the join keeps or sends: the repartition topic where a step before changed the
-    /// key; the stores of a join with a stream; topics and store of a foreign key.
+    /// Name of the join's own topics and stores: needed where a step before changed the key, with a
+    /// stream, and with a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub name: Option<String>,

@@ -48,10 +48,10 @@ pub struct ProcessorStore {
     /// A value per key and window. Default: one per key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<ProcessorWindow>,
-    /// Keeps it in memory instead of on disk; it is restored whole at each start. Default: false.
+    /// Keeps it in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs it to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs it to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
 }

@@ -109,17 +109,14 @@ pub struct To {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::TOPIC_LENGTH))]
     pub topic: Option<String>,
-    /// Expression for each record's topic. A record whose topic does not exist cannot be written:
-    /// `spec.errors.production` says what becomes of it.
+    /// Expression for each record's topic; where it does not exist, `spec.errors.production` holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub topic_from: Option<String>,
-    /// Format of keys. Default: that of the input where the type still fits, else
-    /// `spec.defaults.key`.
+    /// Format of keys. Default: the input's where it fits, else `spec.defaults.key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SerdeName>,
-    /// Format of values. Default: that of the input where the type still fits, else
-    /// `spec.defaults.value`.
+    /// Format of values. Default: the input's where it fits, else `spec.defaults.value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SerdeName>,
     /// Another Kafka cluster to write to. Reserved: not supported yet.

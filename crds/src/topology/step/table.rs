@@ -16,13 +16,15 @@ pub struct ToTable {
     /// Formats of the store, and of the repartition topic should a step before have changed the key.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory instead of on disk; it is restored whole at each start. Default:
-    /// false.
+    /// Keeps the store in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic; without it, what is lost here is lost. Default: true.
+    /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
+    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caching: bool,
     /// Keeps earlier versions too. Default: the latest alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versioned: Option<Versioned>,

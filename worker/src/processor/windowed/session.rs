@@ -70,7 +70,14 @@ impl ProcessorTopology {
                 )?;
             }
             let new = updated(node, &step.aggregation, &aggregate, record, arena)?;
-            let change = (Datum::NULL, new);
+            // Downstream nobody asks; a cache must know whether the session has gone on before.
+            let was = match found.first().filter(|_| window == alone) {
+                Some(same) if self.stores[step.store].caching => {
+                    self.present(node, step.store, same.row, arena)?
+                }
+                _ => Datum::NULL,
+            };
+            let change = (was, new);
             self.put_session(node, step, (key, window), change, record, context, arena)?;
         }
         self.emit_sessions(node, step, closed, record, context, arena)
@@ -106,7 +113,7 @@ impl ProcessorTopology {
             timestamp: window.end,
             headers: Headers::EMPTY,
         };
-        self.forward_outcome(node, &outcome, record, context, arena)
+        self.forward_outcome((node, step.store), &outcome, record, context, arena)
     }
 
     fn emit_sessions<'r>(
@@ -143,7 +150,7 @@ impl ProcessorTopology {
                 timestamp: session.end,
                 headers: record.headers,
             };
-            self.forward_outcome(node, &outcome, record, context, arena)?;
+            self.forward_outcome((node, step.store), &outcome, record, context, arena)?;
         }
         context.times[step.times].emitted = closed;
         Ok(())

@@ -288,7 +288,13 @@ impl ProcessorTopology {
             timestamp: after.timestamp,
             headers: record.headers,
         };
-        self.forward_outcome(sliding.node, &outcome, record, context, sliding.arena)
+        self.forward_outcome(
+            (sliding.node, sliding.step.store),
+            &outcome,
+            record,
+            context,
+            sliding.arena,
+        )
     }
 
     fn emit_sliding<'r>(
