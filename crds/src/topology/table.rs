@@ -64,7 +64,7 @@ pub struct Table {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
-    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    /// Forwards a key's last change, once a commit. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub caching: bool,
     /// Keeps earlier versions too. Default: the latest alone.

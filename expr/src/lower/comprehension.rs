@@ -62,6 +62,8 @@ impl Lower<'_> {
         let span = range.span.to(self.tree.source.bracketed(open));
         let element = match &range.ty {
             Type::Any => Type::Any,
+            // Of no elements, whatever is said of them is true.
+            Type::List(element) if **element == Type::Null => Type::Any,
             Type::List(element) => (**element).clone(),
             Type::Map(_) => Type::String,
             other => {

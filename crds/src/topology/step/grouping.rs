@@ -73,7 +73,7 @@ pub struct Aggregate {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
-    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    /// Forwards a key's last change, once a commit. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub caching: bool,
 }
@@ -94,7 +94,7 @@ pub struct Count {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
-    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    /// Forwards a key's last change, once a commit. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub caching: bool,
 }
@@ -124,7 +124,7 @@ pub struct Reduce {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
-    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    /// Forwards a key's last change, once a commit. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub caching: bool,
 }
@@ -160,7 +160,7 @@ pub struct Cogroup {
     /// Logs the store to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
-    /// Forwards a key's changes once a commit: the last of them. Default: false.
+    /// Forwards a key's last change, once a commit. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub caching: bool,
 }

@@ -15,8 +15,7 @@ pub struct Process {
     /// Name it is registered by.
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub processor: String,
-    /// Stores of its own, by name; at most 20. The changelog topic of each is
-    /// `<application id>-<name>-changelog`.
+    /// Stores of its own, by name; at most 20.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::PROCESSOR_STORES))]
     pub stores: BTreeMap<String, ProcessorStore>,
@@ -25,8 +24,7 @@ pub struct Process {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::PROCESSOR_STORES), inner(length(min = 1, max = limits::NAME_LENGTH)))]
     pub uses: Vec<String>,
-    /// Names it forwards to, at most 50. Ends the stream: they are streams, by their names. Default:
-    /// all it forwards goes to what follows.
+    /// Names it forwards to, at most 50: the streams that this one ends in. Default: what follows it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::BRANCHES), inner(length(min = 1, max = limits::NAME_LENGTH)))]
     pub outputs: Vec<String>,
