@@ -160,7 +160,7 @@ impl ProcessorTopology {
         let times = &mut context.times[join.times];
         match join.unmatched {
             Some(unmatched) if to >= times.stream_time => {
-                times.waits(time);
+                times.earliest = Some(times.earliest.unwrap_or(NOTHING).min(time));
                 self.wait_unmatched(node, join, unmatched, (key, value), time, context, arena)
             }
             // No match can come any more: what the other side has is older than that.
@@ -210,8 +210,11 @@ impl ProcessorTopology {
         let times = &mut context.times[join.times];
         let open_ms = join.reach().1.saturating_add(join.grace_ms);
         let stream_time = times.stream_time;
-        let closed = |earliest: i64| earliest.saturating_add(open_ms) < stream_time;
-        if !times.earliest.is_none_or(closed) || !times.may_emit(now_ms, interval_ms) {
+        // Where nothing waits, or nobody knows, the sum wraps and there is a look, as in Kafka Streams:
+        // that look puts off the next one, which shows in the results' order.
+        let earliest = times.earliest.unwrap_or(NOTHING);
+        let closed = earliest.wrapping_add(open_ms) < stream_time;
+        if !closed || !times.may_emit(now_ms, interval_ms) {
             return Ok(());
         }
         let (closed, earliest) = closed_unmatched(join, unmatched, stream_time, context, arena)?;
