@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use millrace_crds::plan::Plan;
+use millrace_kafka::ErrorKind;
+
 use super::patterns::{self, Patterns};
 use super::renewal::Renewal;
 use super::runtime_file::{RuntimeFile, Wanted};
 use super::stream_threads::StreamThreads;
 use super::{AppOptions, AppShared, Phase, lock};
-use millrace_crds::plan::Plan;
-use millrace_kafka::ErrorKind;
-
 use crate::budget::MemoryBudget;
 use crate::error::EngineError;
 use crate::runtime::ending::End;

@@ -160,6 +160,7 @@ impl ProcessorTopology {
         let times = &mut context.times[join.times];
         match join.unmatched {
             Some(unmatched) if to >= times.stream_time => {
+                // Where it was not known, older ones wait until this one is due, as in Kafka Streams.
                 times.earliest = Some(times.earliest.unwrap_or(NOTHING).min(time));
                 self.wait_unmatched(node, join, unmatched, (key, value), time, context, arena)
             }

@@ -8,7 +8,7 @@ use super::dead_letter::Cause;
 use super::failed::act;
 use super::{Policy, Task};
 use crate::error::EngineError;
-use crate::processor::{ChangeCache, Context, HeldChange, NodeError};
+use crate::processor::{ChangeCache, HeldChange, NodeError};
 
 impl Task {
     /// Sets how many bytes of changes the task may hold back; unbounded before.
@@ -45,8 +45,11 @@ impl Task {
         for index in 0..self.topology.cached.len() {
             let (place, store) = self.topology.cached[index];
             for held in self.caches[store].take() {
-                let forwarded = self.forward_held((place, store), &held, collector, now_ms);
-                self.arena.reset();
+                let forwarded =
+                    self.outside_records(collector, now_ms, |topology, context, arena| {
+                        context.offset = held.offset;
+                        topology.forward_held((place, store), &held, context, arena)
+                    });
                 if let Err(error) = forwarded {
                     self.held_failed(&held, error, collector)?;
                 }
@@ -55,34 +58,10 @@ impl Task {
         Ok(())
     }
 
-    fn forward_held(
-        &mut self,
-        at: (usize, usize),
-        held: &HeldChange,
-        collector: &mut Collector,
-        now_ms: i64,
-    ) -> Result<(), NodeError> {
-        let mut context = Context {
-            stores: &mut self.stores,
-            caches: &mut self.caches,
-            globals: &self.globals,
-            collector,
-            scratch: &mut self.scratch,
-            partition: self.id.partition,
-            dropped: &mut self.dropped,
-            times: &mut self.times,
-            processors: &mut self.processors,
-            offset: held.offset,
-            stream_time: self.group.stream_time(),
-            now_ms,
-            emit_interval_ms: self.emit_interval_ms,
-        };
-        self.topology
-            .forward_held(at, held, &mut context, &self.arena)
-    }
-
     /// Applies the error policy to a change that was held back. What stands for the record is the
-    /// change: its key, its new value, and the place of the last record that is in it.
+    /// change: its key, its new value, and the place of the last record that is in it. It is not tried
+    /// again: after a return to the last commit other records may be in it, and it would count as another
+    /// failure each time.
     fn held_failed(
         &mut self,
         held: &HeldChange,
@@ -114,8 +93,11 @@ impl Task {
             node: &node,
             message: &message,
         };
-        let policy = self.verdict(input, record.offset, stage);
-        self.counters.failed[stage as usize] += u64::from(policy != Policy::Retry);
+        let policy = match self.policy(input, stage) {
+            Policy::Retry => self.errors.retry.then(),
+            policy => policy,
+        };
+        self.counters.failed[stage as usize] += 1;
         let topic = self.topology.dead_letters;
         act((policy, topic), &at, &record, &cause, collector)
     }

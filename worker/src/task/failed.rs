@@ -30,17 +30,19 @@ impl Task {
         failed.map_or(0, |failed| failed.times)
     }
 
-    /// What is done with a record of an input that has failed. [`Policy::Retry`] is another attempt,
-    /// which is the stream thread's to begin; there is none without an input that would be read again.
-    pub(super) fn verdict(&self, input: Option<usize>, offset: i64, stage: Stage) -> Policy {
+    /// What the source of an input, or else the application, says of a stage's failures.
+    pub(super) fn policy(&self, input: Option<usize>, stage: Stage) -> Policy {
         let source = input.map(|input| &self.topology.sources[self.sources[input]]);
         let own = source.and_then(|source| source.errors[stage as usize]);
+        own.unwrap_or(self.errors.of(stage))
+    }
+
+    /// What is done with a record of an input that has failed. [`Policy::Retry`] is another attempt,
+    /// which is the stream thread's to begin.
+    fn verdict(&self, input: usize, offset: i64, stage: Stage) -> Policy {
         let retry = self.errors.retry;
-        match own.unwrap_or(self.errors.of(stage)) {
-            Policy::Retry => match input {
-                Some(input) if self.times_failed(input, offset) < retry.attempts => Policy::Retry,
-                _ => retry.then(),
-            },
+        match self.policy(Some(input), stage) {
+            Policy::Retry if self.times_failed(input, offset) >= retry.attempts => retry.then(),
             policy => policy,
         }
     }
@@ -56,7 +58,7 @@ impl Task {
             return Ok(());
         };
         let at = &self.group.inputs()[input].partition;
-        let policy = self.verdict(Some(input), record.offset, cause.stage);
+        let policy = self.verdict(input, record.offset, cause.stage);
         self.counters.failed[cause.stage as usize] += u64::from(policy != Policy::Retry);
         let topic = self.topology.dead_letters;
         act((policy, topic), at, &record, cause, collector)

@@ -95,7 +95,7 @@ impl Task {
     }
 
     /// Runs nodes without a record. What they did is committed, though no input has moved on.
-    fn outside_records(
+    pub(super) fn outside_records(
         &mut self,
         collector: &mut Collector,
         now_ms: i64,

@@ -328,3 +328,28 @@ fn a_change_that_fails_downstream_is_a_dead_letter_of_its_last_record() {
     let offset = headers.iter().find(|(name, _)| name.ends_with("offset"));
     assert_eq!(offset.unwrap().1, Some(&b"2"[..]));
 }
+
+#[test]
+fn a_held_back_change_that_fails_is_not_tried_again_and_again() {
+    let spec = settings(
+        "  errors: {processing: retry, retry: {attempts: 3, backoffMs: 10}}
+  topology:
+    streams:
+      in: {topic: in}
+      out: {from: counts, steps: [toStream: {}, mapValues: 'string(6 / (value - 3))'], to: {topic: out, value: string}}
+    tables:
+      counts: {from: in, steps: [groupByKey: {}, count: {name: counts, caching: true}]}
+",
+    );
+    let mut driver = drive(&spec);
+    driver.run_until_idle().unwrap();
+    for _ in 0..2 {
+        feed(&driver, COUNTED);
+        process(&mut driver);
+        commit(&mut driver);
+    }
+    // `a` had three at the first commit, and six at the second.
+    assert_eq!(shown(&driver, "out"), ["b:-3@2", "b:-6@2", "a:2@9"]);
+    assert_eq!(driver.read("app-dead-letter").unwrap().len(), 1);
+    assert_eq!(driver.member(0).unwrap().status().retried(), 0);
+}
