@@ -28,19 +28,7 @@ fn commits_over_broker_restarts_are_all_or_nothing_and_never_lie() {
     // else it may drop the markers of an ending one (docs/decisions/006-dropped-markers.md).
     let ending = Mutex::new(());
     std::thread::scope(|scope| {
-        let restarts = scope.spawn(|| {
-            for round in 0..3 {
-                std::thread::sleep(Duration::from_millis(700));
-                let _none_ends = ending.lock().unwrap();
-                std::thread::sleep(MARKERS);
-                if round == 1 {
-                    broker.stop().unwrap()
-                } else {
-                    broker.kill().unwrap()
-                }
-                broker.restart().unwrap();
-            }
-        });
+        let restarts = scope.spawn(|| take_away_thrice(&broker, &ending));
         let mut number = 0;
         while !restarts.is_finished() || committed.len() < 3 {
             number += 1;
@@ -68,28 +56,7 @@ fn commits_over_broker_restarts_are_all_or_nothing_and_never_lie() {
         "{} committed, unknown {unknown:?}, aborted {aborted:?}",
         committed.len()
     );
-    let mut reader = cluster.reader("restart").unwrap();
-    reader
-        .assign(&[at(&name, 0, 0, StartOffset::Earliest)])
-        .unwrap();
-    // A commit is acknowledged before its marker is in the log, and a broker that was killed in
-    // between writes the marker after its restart. Until then a reader's end is before the
-    // transaction; only an end past the high watermark is the end.
-    let partition = TopicPartition::new(name.as_str(), 0);
-    let admin = cluster.admin().unwrap();
-    // A broker that has just come back may not know its own partitions' leaders yet.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let high = loop {
-        match admin.watermarks(std::slice::from_ref(&partition)) {
-            Ok(watermarks) => break watermarks[0].1,
-            Err(error) => assert!(
-                error.kind == ErrorKind::Unavailable && Instant::now() < deadline,
-                "{error}"
-            ),
-        }
-    };
-    let events = poll_until(&mut *reader, |events| end(events, 0) >= Some(high));
-    let read = values(&events, 0);
+    let read = read_to_the_end(&cluster, &name);
     for number in &committed {
         assert_eq!(
             count(&read, *number),
@@ -106,6 +73,47 @@ fn commits_over_broker_restarts_are_all_or_nothing_and_never_lie() {
             "transaction {number} is all or nothing"
         );
     }
+}
+
+/// Kills the broker, stops it, kills it, and each time brings it back.
+fn take_away_thrice(broker: &Broker, ending: &Mutex<()>) {
+    for round in 0..3 {
+        std::thread::sleep(Duration::from_millis(700));
+        let _none_ends = ending.lock().unwrap();
+        std::thread::sleep(MARKERS);
+        if round == 1 {
+            broker.stop().unwrap()
+        } else {
+            broker.kill().unwrap()
+        }
+        broker.restart().unwrap();
+    }
+}
+
+/// The values of a topic, to its end behind the last transaction.
+fn read_to_the_end(cluster: &KafkaCluster, topic: &str) -> Vec<String> {
+    let mut reader = cluster.reader("restart").unwrap();
+    reader
+        .assign(&[at(topic, 0, 0, StartOffset::Earliest)])
+        .unwrap();
+    // A commit is acknowledged before its marker is in the log, and a broker that was killed in
+    // between writes the marker after its restart. Until then a reader's end is before the
+    // transaction; only an end past the high watermark is the end.
+    let partition = TopicPartition::new(topic, 0);
+    let admin = cluster.admin().unwrap();
+    // A broker that has just come back may not know its own partitions' leaders yet.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let high = loop {
+        match admin.watermarks(std::slice::from_ref(&partition)) {
+            Ok(watermarks) => break watermarks[0].1,
+            Err(error) => assert!(
+                error.kind == ErrorKind::Unavailable && Instant::now() < deadline,
+                "{error}"
+            ),
+        }
+    };
+    let events = poll_until(&mut *reader, |events| end(events, 0) >= Some(high));
+    values(&events, 0)
 }
 
 fn count(read: &[String], number: u32) -> usize {

@@ -1,37 +1,28 @@
 //! [`StepDriver`]: a topology driven record by record, without a log.
 
+mod open;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_crds::StreamApp;
-use millrace_crds::plan::{GlobalTableId, Plan, TaskId};
-use millrace_kafka::{Guarantee, Headers, HeadersBuf, RecordView, TopicPartition};
+use millrace_crds::plan::{GlobalTableId, Plan};
+use millrace_kafka::{Headers, HeadersBuf, RecordView};
 
 use super::capture::{Capture, CapturedRecord};
 use super::driver::{Rows, plan_of, settings_of};
 use super::turns::Turns;
 use super::{DriverError, TempDir};
 use crate::api::Processors;
-use crate::config::WorkerConfig;
 use crate::error::EngineError;
-use crate::runtime::restore::StoreToRestore;
-use crate::state::{
-    Committed, CommittedStore, GlobalTables, MemoryRows, Row, StateDirectory, StateMemory, TaskDb,
-};
-use crate::task::collector::{Collector, TopicLimits};
-use crate::task::partition_group::{Input, PartitionGroup, UNKNOWN_TIME};
-use crate::task::{Task, TaskState};
-use crate::topics::PRODUCER_RECORD_BYTES_MAX;
-use crate::topology::{OutTopics, ProcessorTopology};
+use crate::state::{GlobalTables, Row};
+use crate::task::Task;
+use crate::task::collector::Collector;
 
-/// Memory that RocksDB's cache is sized from, in bytes.
-const MEMORY_LIMIT_BYTES: u64 = 64 << 20;
 /// Records that one call may lead to, repartitioned ones included: a topology that feeds itself ends
 /// here.
 const RECORDS_PER_CALL_MAX: usize = 100_000;
-/// Committed rows cached per store on disk, in bytes.
-const ROW_CACHE_BYTES: usize = 64 << 10;
 
 /// How a [`StepDriver`] is set up.
 #[derive(Clone, Copy, Debug)]
@@ -194,148 +185,6 @@ impl StepDriver {
     ) -> Result<Self, DriverError> {
         let (config, state) = settings_of(app);
         Self::open(&config, plan, processors, state, options)
-    }
-
-    fn open(
-        config: &WorkerConfig,
-        plan: &Plan,
-        processors: &Processors,
-        state: TempDir,
-        options: StepOptions,
-    ) -> Result<Self, DriverError> {
-        processors.check(plan).map_err(EngineError::from)?;
-        let topics = OutTopics::new(plan, &config.engine.dead_letter_topic);
-        let limits = vec![
-            TopicLimits {
-                partitions: 1,
-                record_bytes_max: PRODUCER_RECORD_BYTES_MAX,
-            };
-            topics.names().len()
-        ];
-        let capture = Capture::default();
-        let sink = Box::new(capture.clone());
-        let collector = Collector::new(sink, Guarantee::AtLeastOnce, &topics, &limits)?;
-        let collector = collector.with_lookup(Box::new(any_topic));
-        let mut driver = Self {
-            tasks: Vec::new(),
-            collector,
-            capture,
-            routes: HashMap::new(),
-            waiting: BTreeMap::new(),
-            turns: Turns::default(),
-            next_offset: 0,
-            globals: GlobalTables::new(&plan.global_tables, None),
-            global_topics: plan
-                .global_tables
-                .iter()
-                .map(|table| (table.topic.clone(), table.id))
-                .collect(),
-            changelog: Vec::new(),
-            uncommitted: 0,
-            late: Vec::new(),
-            now_ms: options.now_ms,
-            started: Instant::now(),
-            options,
-            state,
-        };
-        for subtopology in 0..plan.subtopologies.len() {
-            let id = TaskId {
-                subtopology,
-                partition: 0,
-            };
-            let topology = ProcessorTopology::build(
-                plan,
-                subtopology,
-                &topics,
-                &config.engine.dead_letter_topic,
-                processors,
-            );
-            let topology = topology.ok_or_else(|| {
-                EngineError::Topics(format!("the plan has no subtopology for task {id}"))
-            })?;
-            let stores = driver.stores(plan, id, processors)?;
-            let (group, sources) = driver.inputs(&topology);
-            let (flush, mut errors) = (config.engine.flush, config.engine.errors);
-            // Without transactions there is no way back, and no time passes by itself.
-            errors.retry.attempts = 0;
-            let task = Task::new(
-                id,
-                topology,
-                group,
-                sources,
-                stores,
-                flush,
-                errors,
-                ROW_CACHE_BYTES,
-            );
-            let task = task
-                .with_globals(driver.globals.clone())
-                .with_emit_interval(config.engine.emit_interval);
-            driver.tasks.push(task);
-        }
-        for task in &mut driver.tasks {
-            task.punctuate(&mut driver.collector, driver.now_ms)?;
-        }
-        Ok(driver)
-    }
-
-    /// Empty stores of a task.
-    fn stores(
-        &self,
-        plan: &Plan,
-        id: TaskId,
-        processors: &Processors,
-    ) -> Result<TaskState, DriverError> {
-        let specs = StoreToRestore::of(plan, id.subtopology, processors);
-        let db = if self.options.on_disk && !specs.is_empty() {
-            let directory = StateDirectory::open(self.state.path(), &plan.application_id)?;
-            let names: Vec<&str> = specs.iter().map(|spec| &*spec.name).collect();
-            let memory = StateMemory::new(Some(MEMORY_LIMIT_BYTES));
-            let db = TaskDb::open(directory.lock(id)?, &names, &memory)?;
-            Some(Arc::new(db))
-        } else {
-            None
-        };
-        let stores = specs.iter().map(|spec| {
-            let rows = match (&spec.supplier, &db) {
-                (Some(supplier), _) => Committed::Supplied(supplier.open(&spec.name, id)?),
-                (None, Some(db)) => Committed::Rocks(Arc::clone(db)),
-                (None, None) => Committed::Memory(MemoryRows::from(RwLock::new(BTreeMap::new()))),
-            };
-            let formats = (spec.key, spec.value);
-            let name = Arc::clone(&spec.name);
-            Ok(CommittedStore::new(name, spec.shape, formats, rows))
-        });
-        Ok(TaskState {
-            stores: stores.collect::<Result<_, DriverError>>()?,
-            topic_ids: vec![String::new(); specs.len()],
-            offsets: vec![0; specs.len()],
-            db,
-        })
-    }
-
-    /// The inputs of the next task, each noted as the way of its topic.
-    fn inputs(&mut self, topology: &ProcessorTopology) -> (PartitionGroup, Vec<usize>) {
-        let task = self.tasks.len();
-        let (mut inputs, mut sources) = (Vec::new(), Vec::new());
-        for (source, spec) in topology.sources.iter().enumerate() {
-            for topic in &spec.topics {
-                self.routes
-                    .insert(topic.name().to_owned(), (task, inputs.len()));
-                let partition = TopicPartition::new(topic.name(), 0);
-                let extractor = spec.timestamp.clone();
-                inputs.push(Input::new(
-                    partition,
-                    spec.table,
-                    extractor,
-                    0,
-                    UNKNOWN_TIME,
-                ));
-                sources.push(source);
-            }
-        }
-        // Only one record at a time is in the group, so that nothing is ever waited for.
-        (PartitionGroup::new(inputs, -1, 1), sources)
     }
 
     /// Processes a record, and everything that follows from it; returns what was written to topics
@@ -517,12 +366,4 @@ impl StepDriver {
         while task.process_one(&mut self.collector, self.now_ms)? {}
         Ok(())
     }
-}
-
-/// Every topic that a record names is there, with one partition.
-fn any_topic(_name: &str) -> millrace_kafka::Result<Option<TopicLimits>> {
-    Ok(Some(TopicLimits {
-        partitions: 1,
-        record_bytes_max: PRODUCER_RECORD_BYTES_MAX,
-    }))
 }
