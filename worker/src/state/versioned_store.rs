@@ -161,9 +161,11 @@ impl<'s> VersionedStore<'s> {
         if latest.is_some() || value.is_some() {
             self.store.put(&latest_key(key, arena), value, time);
         }
-        match value {
-            Some(_) => Ok(()),
-            None => self.bound(key, time, arena),
+        // As Kafka Streams: nothing is left of a version that is deleted at its own time, not even
+        // that time, so that an older version put later is the latest one.
+        match (value, latest) {
+            (None, None) => self.bound(key, time, arena),
+            _ => Ok(()),
         }
     }
 
@@ -191,18 +193,12 @@ impl<'s> VersionedStore<'s> {
         to: i64,
         arena: &Bump,
     ) -> Result<(), StateError> {
-        let (from, deleted) = match value {
-            Some(_) => (time, false),
-            None => (to, true),
-        };
-        // A deletion right before the latest version leaves nothing to say of it.
-        if !deleted || self.past(key, to, arena)?.is_some() {
-            self.put_past(key, Past { from, to, value }, arena);
+        let from = if value.is_some() { time } else { to };
+        self.put_past(key, Past { from, to, value }, arena);
+        match value {
+            Some(_) => Ok(()),
+            None => self.bound(key, time, arena),
         }
-        if deleted {
-            self.bound(key, time, arena)?;
-        }
-        Ok(())
     }
 
     /// Makes sure that a time is a bound: that nothing put before it is valid beyond it.

@@ -384,23 +384,52 @@ impl Model for Sessions {
     }
 }
 
+/// A put of a version.
+#[derive(Clone, Copy)]
+struct Version {
+    value: Option<u8>,
+    /// Whether another one has ended where it begins: its time outlives it then.
+    ends_another: bool,
+}
+
 /// Every put of every key by its time; the version at a time is the last put not after it.
 #[derive(Clone, Default)]
 struct Versions {
-    puts: BTreeMap<(Vec<u8>, i64), Option<u8>>,
+    puts: BTreeMap<(Vec<u8>, i64), Version>,
     observed: Option<i64>,
 }
 
 impl Versions {
     fn as_of(&self, key: &[u8], time: i64) -> Option<(i64, u8)> {
         let range = (key.to_vec(), i64::MIN)..=(key.to_vec(), time);
-        let ((_, from), value) = self.puts.range(range).next_back()?;
-        value.map(|value| (*from, value))
+        let ((_, from), version) = self.puts.range(range).next_back()?;
+        version.value.map(|value| (*from, value))
     }
 
     fn next(&self, key: &[u8], time: i64) -> Option<i64> {
         let range = (key.to_vec(), time + 1)..=(key.to_vec(), i64::MAX);
         self.puts.range(range).next().map(|((_, from), _)| *from)
+    }
+
+    fn put(&mut self, key: Vec<u8>, time: i64, value: Option<u8>) {
+        let next = self.next(&key, time);
+        if let Some(ended) = next.and_then(|next| self.puts.get_mut(&(key.clone(), next))) {
+            ended.ends_another = true;
+        }
+        let ends_latest = next.is_none() && self.as_of(&key, time - 1).is_some();
+        let before = self.puts.get(&(key.clone(), time)).copied();
+        let ends_another = ends_latest || before.is_some_and(|before| before.ends_another);
+        let forgets = next.is_none() && !ends_another && value.is_none();
+        if forgets && before.is_some_and(|before| before.value.is_some()) {
+            // As Kafka Streams: the latest version, deleted at its own time, leaves nothing.
+            self.puts.remove(&(key, time));
+            return;
+        }
+        let version = Version {
+            value,
+            ends_another,
+        };
+        self.puts.insert((key, time), version);
     }
 }
 
@@ -421,7 +450,7 @@ impl Model for Versions {
                 }
                 let expected = self.next(&key, *time).map_or(Placed::Latest, Placed::Until);
                 assert_eq!(placed, expected);
-                self.puts.insert((key, *time), *value);
+                self.put(key, *time, *value);
             }
             Operation::Get(number, time) | Operation::Fetch(number, time, _) => {
                 let key = key(*number);
