@@ -35,7 +35,7 @@ build: setup ## Build all programs
 demo: build ## Show the loan evaluation at work, without Kafka; ONCE=1 stops after the verdicts
 	@$(BIN)/loan-demo --http $(HTTP) --api $(API) $(if $(ONCE),--once)
 
-test: ## Run everything: set-up, lints, all tests but `e2e` (real Kafka: needs Java 17, Maven; Go), the demo
+test: ## Run everything: set-up, lints, all tests (real Kafka, real Kubernetes: Java 17, Maven, Go, root), the demo
 	@scripts/test.sh
 
 test-unit: setup ## Run the tests that need no Kafka

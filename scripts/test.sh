@@ -17,6 +17,7 @@ finish() {
   echo
   echo "stage                      time"
   printf '%s\n' "${summary[@]}"
+  [[ -z ${no_cluster:-} ]] || echo "NOT RUN: the end-to-end tests: $no_cluster"
   if ((status == 0)); then
     echo "all passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
   else
@@ -44,8 +45,14 @@ stage "set-up (Java)" scripts/setup.sh java
 stage "formatting" cargo fmt --all --check
 stage "clippy" scripts/cargo.sh clippy "${flags[@]}" --all-targets -- -D warnings
 stage "Kafka's jars" tests/broker/fetch.sh
-# The tests of the charts ask helm.
-stage "helm" tests/cluster/bin.sh
+# Helm for the tests of the charts, and what the end-to-end tests run on.
+stage "Kubernetes" tests/cluster/bin.sh
+no_cluster="a cluster needs root"
+if ((EUID == 0)); then
+  stage "set-up (cluster)" scripts/setup.sh cluster
+  no_cluster=$(tests/cluster/node.sh check)
+  [[ -n $no_cluster ]] || stage "Kafka's image" tests/cluster/kafka.sh
+fi
 stage "build" scripts/cargo.sh build "${flags[@]}" --bins --examples
 stage "tests" scripts/cargo.sh test "${flags[@]}"
 # Ports of its own, so that a demo may be running beside.

@@ -15,7 +15,7 @@ use super::kubectl::Kubectl;
 
 /// Longest time of an HTTP answer.
 const HTTP_LIMIT: Duration = Duration::from_secs(5);
-/// Longest time of one while tasks are watched: a pod that is going away must not hide the others.
+/// Longest time of one while tasks are watched.
 const SAMPLE_LIMIT: Duration = Duration::from_millis(250);
 /// Time between two looks at a pod's `/status`.
 const SAMPLE: Duration = Duration::from_millis(50);
@@ -118,7 +118,7 @@ struct Watched {
 pub struct Gaps {
     stop: Arc<AtomicBool>,
     tasks: Arc<Mutex<BTreeMap<String, Watched>>>,
-    threads: Vec<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 /// What was seen of a task.
@@ -137,48 +137,39 @@ impl Gaps {
     pub fn watch(kubectl: Kubectl, selector: &str) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = Arc::new(Mutex::new(BTreeMap::new()));
-        let addresses = Arc::new(Mutex::new(Vec::new()));
-        // Apart, since one look at the API server takes longer than a pause may.
-        let (stopped, found, selector) = (stop.clone(), addresses.clone(), selector.to_owned());
+        let (stopped, seen, selector) = (stop.clone(), tasks.clone(), selector.to_owned());
         let look_up = move || {
+            let mut samplers = BTreeMap::new();
             while !stopped.load(Ordering::Acquire) {
                 // A look that fails (the API server is away) keeps what was known.
-                if let Ok(list) = kubectl.list("pods", &selector) {
-                    *locked(&found) = list.iter().map(Pod::read).collect();
+                for pod in kubectl.list("pods", &selector).unwrap_or_default() {
+                    let pod = Pod::read(&pod);
+                    if let (Some(ip), false) = (pod.ip, samplers.contains_key(&pod.uid)) {
+                        let sampler = sample(pod.name, ip, stopped.clone(), seen.clone());
+                        samplers.extend(sampler.ok().map(|sampler| (pod.uid, sampler)));
+                    }
                 }
                 std::thread::sleep(REFRESH);
             }
-        };
-        let (stopped, seen) = (stop.clone(), tasks.clone());
-        let sample = move || {
-            let agent = agent(SAMPLE_LIMIT);
-            while !stopped.load(Ordering::Acquire) {
-                let pods: Vec<Pod> = locked(&addresses).clone();
-                for pod in &pods {
-                    let status = pod.ip.as_deref().map(|ip| status_by(&agent, ip));
-                    if let Some(Ok(status)) = status {
-                        enter(&mut locked(&seen), &pod.name, &status);
-                    }
-                }
-                std::thread::sleep(SAMPLE);
+            for sampler in samplers.into_values() {
+                // It has nothing to tell: what it saw is in `seen`.
+                let _ = sampler.join();
             }
         };
-        let threads = vec![spawn("gaps-pods", look_up)?, spawn("gaps", sample)?];
+        let thread = spawn("gaps-pods", look_up)?;
         Ok(Self {
             stop,
             tasks,
-            threads,
+            thread,
         })
     }
 
     /// Ends watching: every task seen.
     pub fn stop(self) -> Result<Vec<Gap>> {
         self.stop.store(true, Ordering::Release);
-        for thread in self.threads {
-            thread
-                .join()
-                .map_err(|_| anyhow!("a thread that watches tasks panicked"))?;
-        }
+        self.thread
+            .join()
+            .map_err(|_| anyhow!("the thread that watches pods panicked"))?;
         let tasks = locked(&self.tasks);
         ensure!(!tasks.is_empty(), "no task was seen");
         Ok(tasks
@@ -190,6 +181,25 @@ impl Gaps {
             })
             .collect())
     }
+}
+
+/// Looks at one pod until told to stop. A thread for each: what does not answer (a pod that comes or
+/// goes) must not look like a pause of the others.
+fn sample(
+    pod: String,
+    ip: String,
+    stopped: Arc<AtomicBool>,
+    seen: Arc<Mutex<BTreeMap<String, Watched>>>,
+) -> Result<JoinHandle<()>> {
+    spawn("gaps", move || {
+        let agent = agent(SAMPLE_LIMIT);
+        while !stopped.load(Ordering::Acquire) {
+            if let Ok(status) = status_by(&agent, &ip) {
+                enter(&mut locked(&seen), &pod, &status);
+            }
+            std::thread::sleep(SAMPLE);
+        }
+    })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

@@ -8,12 +8,23 @@
 //! transaction aborts and state is at the last commit; after it, the changelog's tail has what the
 //! state misses. At least once is the same without transaction: flush, offsets, WriteBatch.
 
+use std::time::{Duration, Instant};
+
 use millrace_kafka::Guarantee;
 
 use super::thread::StreamThread;
 use crate::crash;
 use crate::error::{EngineError, Outcome};
 use crate::state::flush::FlushDue;
+
+/// A commit that takes this long is told of: for so long the thread processes nothing.
+const SLOW_COMMIT: Duration = Duration::from_millis(300);
+
+/// When the steps of a commit in the log had ended.
+struct Steps {
+    flushed: Instant,
+    offsets: Instant,
+}
 
 impl StreamThread {
     /// Commits everything processed so far, if there is anything. After an error nothing is applied:
@@ -31,18 +42,35 @@ impl StreamThread {
         if !needed {
             return self.flush_overdue();
         }
-        self.commit_log().map_err(in_doubt)?;
+        let steps = self.commit_log().map_err(in_doubt)?;
         self.recoveries = 0;
-        self.status
-            .committed(self.last_commit, self.context.clock.monotonic());
+        let committed = self.context.clock.monotonic();
+        self.status.committed(self.last_commit, committed);
+        let took = committed - self.last_commit;
+        if took >= SLOW_COMMIT {
+            let Steps { flushed, offsets } = steps;
+            tracing::info!(
+                thread = self.index,
+                ?took,
+                flush = ?flushed - self.last_commit,
+                offsets = ?offsets - flushed,
+                end = ?committed - offsets,
+                "slow commit"
+            );
+        }
         self.apply()
     }
 
     /// The log's part.
-    fn commit_log(&mut self) -> Result<(), EngineError> {
-        let (Some(collector), Some(consumer)) = (&mut self.collector, &mut self.consumer) else {
-            return Ok(());
+    fn commit_log(&mut self) -> Result<Steps, EngineError> {
+        let mut steps = Steps {
+            flushed: self.last_commit,
+            offsets: self.last_commit,
         };
+        let (Some(collector), Some(consumer)) = (&mut self.collector, &mut self.consumer) else {
+            return Ok(steps);
+        };
+        let clock = &self.context.clock;
         let now_ms = self.context.clock.wall_ms();
         for running in self.tasks.running_mut() {
             running.task.forward_cached(collector, now_ms)?;
@@ -53,6 +81,7 @@ impl StreamThread {
             running.task.offsets(&mut offsets, self.last_commit);
         }
         collector.flush()?;
+        steps.flushed = clock.monotonic();
         crash::point("after-flush");
         match self.context.config.guarantee {
             Guarantee::ExactlyOnce => {
@@ -60,6 +89,7 @@ impl StreamThread {
                     let group = consumer.group_metadata()?;
                     collector.send_offsets(&offsets, &group)?;
                 }
+                steps.offsets = clock.monotonic();
                 crash::point("after-send-offsets");
                 collector.commit()?;
             }
@@ -67,10 +97,11 @@ impl StreamThread {
                 if !offsets.is_empty() {
                     consumer.commit(&offsets)?;
                 }
+                steps.offsets = clock.monotonic();
             }
         }
         crash::point("after-end-txn");
-        Ok(())
+        Ok(steps)
     }
 
     /// The state's part: what is committed becomes visible to queries and survives a restart.

@@ -4,13 +4,38 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use millrace_crds::plan::TaskId;
-use millrace_kafka::{Rebalance, TopicPartition};
+use millrace_kafka::{ErrorKind, Rebalance, TopicPartition};
 
 use super::restore::{RestoreJob, RestoreProgress, StoreToRestore};
 use super::tasks::{Pending, Running};
 use super::thread::StreamThread;
 use crate::error::EngineError;
 use crate::task::TaskState;
+use crate::task::collector::Collector;
+
+/// What is known of the open transaction where work goes back to the last commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transaction {
+    /// Nobody has asked for its end: it is aborted, and its producer goes on. That takes a few
+    /// milliseconds, where a new producer waits half a second for the coordinator to end what the old
+    /// one left open: a commit that a rebalance overtakes (its generation is the old one when it
+    /// arrives) must not cost the tasks that stay more than that.
+    Open,
+    /// It may have been committed, or may never answer: a new producer settles it.
+    InDoubt,
+}
+
+impl Transaction {
+    /// What an error says of it.
+    pub(super) fn after(error: &EngineError) -> Self {
+        match error {
+            EngineError::Log(log) if !matches!(log.kind, ErrorKind::Fenced | ErrorKind::Abort) => {
+                Self::InDoubt
+            }
+            _ => Self::Open,
+        }
+    }
+}
 
 impl StreamThread {
     /// Acts on every change the consumer has noticed, then tells the group.
@@ -97,7 +122,7 @@ impl StreamThread {
         let committed = self.commit();
         if let Err(error) = &committed {
             tracing::warn!(%error, "tasks are handed over from their last commit");
-            self.recover();
+            self.recover(Transaction::after(error));
         }
         let leaving = self.take_out(numbers);
         self.unassign_or_rejoin(&leaving);
@@ -124,7 +149,7 @@ impl StreamThread {
         }
         self.unassign_or_rejoin(&lost);
         drop(lost);
-        self.recover();
+        self.recover(Transaction::Open);
     }
 
     /// Ends tasks here, whatever state they are in; returns those that ran.
@@ -147,14 +172,18 @@ impl StreamThread {
         if let Err(error) = self.unassign(running) {
             tracing::warn!(%error, "stopping to read the inputs of tasks");
             self.rejoin = true;
-            self.recover();
+            self.recover(Transaction::Open);
         }
     }
 
-    /// Back to the last commit: producer made anew (which settles the open transaction), uncommitted
-    /// state discarded, tails restored, inputs read from the committed offsets.
-    pub(super) fn recover(&mut self) {
-        self.collector = None;
+    /// Back to the last commit: the open transaction settled, uncommitted state discarded, tails
+    /// restored, inputs read from the committed offsets.
+    pub(super) fn recover(&mut self, transaction: Transaction) {
+        let collector = self.collector.take();
+        self.collector = match transaction {
+            Transaction::Open => collector.and_then(Collector::abort),
+            Transaction::InDoubt => None,
+        };
         let running = self.tasks.stop_all();
         for Running { task, .. } in &running {
             self.status.add_past(task.counters().processed, 0);

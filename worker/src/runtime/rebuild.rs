@@ -3,6 +3,7 @@
 
 use millrace_crds::plan::TaskId;
 
+use super::membership::Transaction;
 use super::restore::StoreToRestore;
 use super::thread::StreamThread;
 use crate::error::EngineError;
@@ -26,7 +27,7 @@ impl StreamThread {
             return Err(error);
         }
         tracing::warn!(thread = self.index, %task, %error, "going back to the last commit");
-        self.recover();
+        self.recover(Transaction::Open);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use millrace_kafka::{Cluster, ConsumerOptions, ErrorKind, GroupConsumer};
 use super::commit::in_doubt;
 use super::ending::{End, Ending};
 use super::fencings::{FENCINGS_MAX, Fencings, WITHIN};
+use super::membership::Transaction;
 use super::patience::Patience;
 use super::restore::{RestoreJob, Restored};
 use super::tasks::{Running, Tasks};
@@ -347,7 +348,7 @@ impl StreamThread {
                     reason = error.reason(),
                     "transaction lost: going back to the last commit"
                 );
-                self.recover();
+                self.recover(Transaction::after(&error));
                 if self.recoveries > 1 {
                     self.wait_before_retry();
                 }
@@ -367,7 +368,7 @@ impl StreamThread {
         let (attempts, wait) = (retry.attempts, retry.wait(attempt));
         tracing::warn!(thread = self.index, %error, attempt, attempts, ?wait, "going back to the last commit");
         self.status.add_retried();
-        self.recover();
+        self.recover(Transaction::Open);
         self.retry_at = Some(self.context.clock.monotonic() + wait);
     }
 

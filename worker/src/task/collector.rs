@@ -226,13 +226,22 @@ impl Collector {
         Ok(())
     }
 
-    /// Aborts the transaction, if there is one.
-    pub fn abort(&mut self) -> Result<()> {
-        if self.in_transaction {
-            self.in_transaction = false;
-            self.sink.abort()?;
+    /// Aborts the transaction, if there is one. `None`: this producer is of no use any more (fenced, or
+    /// the abort failed), or works without transactions and may still send what is now taken back.
+    pub fn abort(mut self) -> Option<Self> {
+        if !self.transactional {
+            return None;
         }
-        Ok(())
+        if self.in_transaction {
+            if let Err(error) = self.sink.abort() {
+                tracing::warn!(%error, "the transaction is left to a new producer");
+                return None;
+            }
+            self.in_transaction = false;
+        }
+        // What is done again asks again.
+        self.absent.clear();
+        Some(self)
     }
 }
 
