@@ -7,6 +7,7 @@
 //! `MILLRACE_E2E_KEEP=1` uses the cluster that is up already (`make cluster`), or leaves up the one it
 //! brings up: for work on a single scenario.
 
+mod gaps;
 mod kubectl;
 mod pods;
 pub mod space;
@@ -20,8 +21,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use millrace_kafka::{Cluster as KafkaApi, Guarantee, KafkaCluster, KafkaConfig, TopicSpec};
 
+pub use gaps::{Gap, Gaps};
 pub use kubectl::{Kubectl, wait_until};
-pub use pods::{Gap, Gaps, Pod, worker_status};
+pub use pods::{Pod, worker_status};
 pub use space::{Condition, Space};
 
 /// Namespace of the operator.

@@ -52,13 +52,15 @@ pub(crate) fn kubectl_scale_moves_tasks_without_loss_and_without_touching_pods_t
             withdrawals: true,
         },
     )?;
-    let gaps = Gaps::watch(space.kubectl().clone(), &space::selector(app))?;
+    let balances = space.own("account-balances");
+    let watch = || Gaps::watch(&space, app, &balances, PARTITIONS);
+    let gaps = watch()?;
     std::thread::sleep(STEADY);
     scale(&space, app, 3)?;
     every_pod_has_a_task(&space, app)?;
     std::thread::sleep(STEADY);
     let up = gaps.stop()?;
-    let gaps = Gaps::watch(space.kubectl().clone(), &space::selector(app))?;
+    let gaps = watch()?;
     std::thread::sleep(STEADY);
     scale(&space, app, 1)?;
     std::thread::sleep(STEADY);
@@ -75,7 +77,6 @@ pub(crate) fn kubectl_scale_moves_tasks_without_loss_and_without_touching_pods_t
     processed_to_the_end(&space, "loan-evaluation")?;
     let kafka = space.kafka()?;
     let mut audit = ledger.balance_audit();
-    let balances = space.own("account-balances");
     let count = topic::read(kafka.as_ref(), &balances, READ_LIMIT, &mut |row| {
         audit.next(row)
     })?;
@@ -139,8 +140,8 @@ fn warnings(space: &Space, app: &str) -> String {
 fn check_gaps(change: &str, gaps: &[Gap]) -> Result<()> {
     for gap in gaps {
         println!(
-            "scale {change}: task {} paused for at most {} ms, on {}",
-            gap.task,
+            "scale {change}: partition {} paused for at most {} ms, on {}",
+            gap.partition,
             gap.largest.as_millis(),
             gap.owners.join(", then ")
         );
@@ -150,8 +151,8 @@ fn check_gaps(change: &str, gaps: &[Gap]) -> Result<()> {
         let limit = if stays { STAYING_LIMIT } else { MOVING_LIMIT };
         ensure!(
             gap.largest < limit,
-            "scale {change}: task {} paused for {:?}, at most {limit:?} is right",
-            gap.task,
+            "scale {change}: partition {} paused for {:?}, at most {limit:?} is right",
+            gap.partition,
             gap.largest
         );
     }
