@@ -105,7 +105,9 @@ impl Generator {
         let mut headers = Vec::new();
         if self.random.percent(15) {
             for _ in 0..self.random.between(1, 2) {
-                headers.push(("h".to_owned(), self.random.below(10).to_string()));
+                // A name of one character and two bytes.
+                let name = if self.random.percent(20) { "ü" } else { "h" };
+                headers.push((name.to_owned(), self.random.below(10).to_string()));
             }
         }
         Input {
