@@ -298,8 +298,11 @@ fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str,
             records,
             bytes,
         } => {
-            // Values in the format that they have, so that a buffer counts as many bytes as the judge's.
-            let mut suppress = json!({"name": format!("{name}-held")});
+            let mut suppress = json!({"name": format!("{name}-held"), "serdes": serdes()});
+            if case.is_count(from) {
+                // As the judge has them: a buffer counts their bytes.
+                suppress["serdes"]["value"] = json!("long");
+            }
             match limit {
                 None => suppress["untilWindowCloses"] = json!({}),
                 Some(limit) => suppress["untilTimeLimit"] = json!(millis(*limit)),

@@ -397,6 +397,21 @@ impl Case {
             _ => false,
         }
     }
+
+    /// Whether a table's values are counts of 8 bytes in Kafka Streams: they stay so until they are
+    /// computed or stored anew.
+    pub fn is_count(&self, name: &str) -> bool {
+        match self.node(name) {
+            Some(Op::Aggregate { with, .. }) => *with == Aggregation::Count,
+            Some(
+                Op::Filter {
+                    from, store: None, ..
+                }
+                | Op::Suppress { from, .. },
+            ) => self.is_count(from),
+            _ => false,
+        }
+    }
 }
 
 impl Op {
