@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::function::{Aggregation, EventTime, KeyFn, ListFn, Predicate, ValueFn};
+use super::function::{Aggregation, KeyFn, ListFn, Predicate, SourceTime, ValueFn};
 
 /// A case. All topics have one partition, string keys, and JSON values that are strings or ints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub enum Op {
         topics: Vec<String>,
         /// Where records have their times from; `None` takes those they come with.
         #[serde(default)]
-        time: Option<EventTime>,
+        time: Option<SourceTime>,
     },
     Table {
         topic: String,
@@ -67,7 +67,7 @@ pub enum Op {
         versioned: Option<i64>,
         /// As of a stream.
         #[serde(default)]
-        time: Option<EventTime>,
+        time: Option<SourceTime>,
     },
     GlobalTable {
         topic: String,
@@ -146,6 +146,10 @@ pub enum Op {
         store: String,
         /// How often it forwards all counts, by the wall clock. A fixed-key processor cannot.
         every: Option<i64>,
+        /// How often it forwards all counts by stream time, and forgets high ones; a fixed-key
+        /// processor only forgets.
+        #[serde(default)]
+        every_stream_time: Option<i64>,
         fixed_key: bool,
     },
     /// Of a stream or a table.
@@ -170,6 +174,9 @@ pub enum Op {
         group_value: Option<ValueFn>,
         window: Option<Window>,
         emit: Option<Emit>,
+        /// How long windows are kept; `None` as long as they take records.
+        #[serde(default)]
+        retention: Option<i64>,
         with: Aggregation,
         store: String,
     },
@@ -184,6 +191,9 @@ pub enum Op {
         limit: Option<i64>,
         /// Records that are held back at most before the oldest goes (with `limit` only).
         records: Option<i64>,
+        /// Bytes, likewise.
+        #[serde(default)]
+        bytes: Option<i64>,
     },
     StreamJoin {
         kind: JoinKind,
@@ -384,6 +394,21 @@ impl Case {
                 | Op::ForeignKeyJoin { .. },
             ) => true,
             Some(Op::Filter { from, .. } | Op::MapValues { from, .. }) => self.is_table(from),
+            _ => false,
+        }
+    }
+
+    /// Whether a table's values are counts of 8 bytes in Kafka Streams: they stay so until they are
+    /// computed or stored anew.
+    pub fn is_count(&self, name: &str) -> bool {
+        match self.node(name) {
+            Some(Op::Aggregate { with, .. }) => *with == Aggregation::Count,
+            Some(
+                Op::Filter {
+                    from, store: None, ..
+                }
+                | Op::Suppress { from, .. },
+            ) => self.is_count(from),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use super::case::{Case, Emit, JoinKind, Op, Window};
-use super::function::{EventTime, InvalidTime};
+use super::function::{InvalidTime, SourceTime};
 
 /// Counts of cases by what is in them.
 #[derive(Debug, Default)]
@@ -110,19 +110,22 @@ fn windows(name: &str, window: Option<Window>) -> String {
 }
 
 /// A source, and how its records have their times.
-fn with_time(source: &str, time: Option<&EventTime>) -> Vec<String> {
-    let invalid = time.map(|time| match time.invalid {
-        InvalidTime::Fail => "fail",
-        InvalidTime::Skip => "skip",
-        InvalidTime::UsePartitionTime => "usePartitionTime",
-    });
-    let tags = invalid.into_iter().flat_map(|invalid| {
-        [
-            "timestamp".to_owned(),
-            format!("invalidTimestamp {invalid}"),
-        ]
-    });
-    tags.chain([source.to_owned()]).collect()
+fn with_time(source: &str, time: Option<&SourceTime>) -> Vec<String> {
+    let mut tags = vec![source.to_owned()];
+    match time {
+        None => {}
+        Some(SourceTime::WallClock) => tags.push("timestamp by the wall clock".to_owned()),
+        Some(SourceTime::Value(time)) => {
+            let invalid = match time.invalid {
+                InvalidTime::Fail => "fail",
+                InvalidTime::Skip => "skip",
+                InvalidTime::UsePartitionTime => "usePartitionTime",
+            };
+            tags.push("timestamp by values".to_owned());
+            tags.push(format!("invalidTimestamp {invalid}"));
+        }
+    }
+    tags
 }
 
 /// What a node counts as.
@@ -167,15 +170,20 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
         Op::Peek { .. } => one("peek"),
         Op::Foreach { .. } => one("foreach"),
         Op::Process {
-            fixed_key, every, ..
+            fixed_key,
+            every,
+            every_stream_time,
+            ..
         } => {
             let process = if *fixed_key {
                 "processValues"
             } else {
                 "process"
             };
-            let timed = every.map(|_| "punctuation by the wall clock".to_owned());
-            timed.into_iter().chain(one(process)).collect()
+            let mut tags = one(process);
+            tags.extend(every.map(|_| "punctuation by the wall clock".to_owned()));
+            tags.extend(every_stream_time.map(|_| "punctuation by stream time".to_owned()));
+            tags
         }
         Op::Merge { .. } => one("merge"),
         Op::Split { .. } => one("split"),
@@ -198,14 +206,18 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
             from,
             window,
             emit,
+            retention,
             group_by,
             group_value,
             ..
         } => {
             let mut tags = vec![windows(&of(from, "aggregate"), *window)];
             if *emit == Some(Emit::Close) {
-                tags.push("emit on window close".to_owned());
+                let session = matches!(window, Some(Window::Session { .. }));
+                let of = if session { " of sessions" } else { "" };
+                tags.push(format!("emit on window close{of}"));
             }
+            tags.extend(retention.map(|_| "windows kept longer".to_owned()));
             tags.push(of(
                 from,
                 if group_by.is_some() {
@@ -226,7 +238,11 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
             windowed.into_iter().chain(one("cogroup")).collect()
         }
         Op::Suppress { limit: None, .. } => one("suppress until window closes"),
-        Op::Suppress { .. } => one("suppress until time limit"),
+        Op::Suppress { bytes, .. } => {
+            let mut tags = one("suppress until time limit");
+            tags.extend(bytes.map(|_| "suppress bounded by bytes".to_owned()));
+            tags
+        }
         Op::StreamJoin {
             kind, left, right, ..
         } => {

@@ -159,6 +159,17 @@ pub struct EventTime {
     pub invalid: InvalidTime,
 }
 
+/// Where a source's records have their times from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceTime {
+    /// The case's wall clock, when they are processed.
+    WallClock,
+    /// Their values.
+    #[serde(untagged)]
+    Value(EventTime),
+}
+
 /// What becomes of a record without a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,11 +6,11 @@ mod joins;
 mod operators;
 mod windows;
 
-use millrace_crds::plan::NodeKind;
+use millrace_crds::plan::{NodeKind, Plan};
 use millrace_crds::read::read_documents;
 
 use super::app::stream_app;
-use super::case::{Case, Node, Op, StoreKind, StoreRows, Window, WindowedKey};
+use super::case::{Case, Emit, Node, Op, StoreKind, StoreRows, Window, WindowedKey};
 use super::random::Random;
 
 /// Nodes between sources and sinks, at least and at most.
@@ -29,6 +29,8 @@ struct Generator {
     globals: Vec<String>,
     /// Unit of windows and of the steps between timestamps, ms.
     unit: i64,
+    /// Whether it is to be a case for punctuation by stream time: one task, with a processor.
+    punctual: bool,
 }
 
 /// A table so far.
@@ -50,37 +52,71 @@ struct TableFlow {
 const REPARTITION_TOPICS_MAX: usize = 2;
 /// Attempts at a case with few enough of them.
 const ATTEMPTS_MAX: u64 = 20;
+/// So many cases of a hundred are made for punctuation by stream time, which others seldom can have.
+const PUNCTUAL_PERCENT: u64 = 12;
 
 /// The case with a number, of a seed.
 pub fn case(seed: u64, number: u64) -> Case {
-    let attempts =
-        (0..ATTEMPTS_MAX).map(|attempt| attempt_at(seed.wrapping_add(attempt << 32), number));
-    let mut last = None;
-    for case in attempts {
-        let fits = repartition_topics(&case) <= REPARTITION_TOPICS_MAX;
-        last = Some(case);
-        if fits {
-            break;
+    // Not by the numbers that the case is made of: attempts would choose.
+    let punctual = Random::new(!seed, number).percent(PUNCTUAL_PERCENT);
+    let mut attempt = 0;
+    loop {
+        let mut case = attempt_at(seed.wrapping_add(attempt << 32), number, punctual);
+        let plan = plan(&case);
+        let one_task = plan.as_ref().is_none_or(has_one_task);
+        if !one_task {
+            never_by_stream_time(&mut case);
+        }
+        let few = plan.as_ref().map_or(0, repartition_topics) <= REPARTITION_TOPICS_MAX;
+        attempt += 1;
+        if (few && (one_task || !punctual)) || attempt == ATTEMPTS_MAX {
+            return case;
         }
     }
-    last.unwrap_or_else(|| attempt_at(seed, number))
 }
 
-/// Repartition topics of a case's plan; 0 for one that has no plan.
-fn repartition_topics(case: &Case) -> usize {
-    let plan = stream_app(case).ok().and_then(|app| {
-        let documents = read_documents(&app, "case").ok()?;
-        documents.first()?.plan().ok()
-    });
-    plan.map_or(0, |plan| {
-        let sinks = plan.nodes.iter();
-        sinks
-            .filter(|node| matches!(node.kind, NodeKind::RepartitionSink { .. }))
-            .count()
-    })
+/// Whether a case can be compared: the judge has one stream time for all tasks, so that processors can
+/// be called by it only where there is one task.
+pub(super) fn is_comparable(case: &Case) -> bool {
+    let by_stream_time = |node: &Node| match node.op {
+        Op::Process {
+            every_stream_time, ..
+        } => every_stream_time.is_some(),
+        _ => false,
+    };
+    !case.nodes.iter().any(by_stream_time) || plan(case).as_ref().is_none_or(has_one_task)
 }
 
-fn attempt_at(seed: u64, number: u64) -> Case {
+fn has_one_task(plan: &Plan) -> bool {
+    plan.subtopologies.len() <= 1
+}
+
+/// The plan of a case; `None` for one that is refused.
+fn plan(case: &Case) -> Option<Plan> {
+    let documents = read_documents(&stream_app(case).ok()?, "case").ok()?;
+    documents.first()?.plan().ok()
+}
+
+fn repartition_topics(plan: &Plan) -> usize {
+    let sinks = plan.nodes.iter();
+    sinks
+        .filter(|node| matches!(node.kind, NodeKind::RepartitionSink { .. }))
+        .count()
+}
+
+/// Takes punctuation by stream time out of a case, see [`is_comparable`].
+fn never_by_stream_time(case: &mut Case) {
+    for node in &mut case.nodes {
+        if let Op::Process {
+            every_stream_time, ..
+        } = &mut node.op
+        {
+            *every_stream_time = None;
+        }
+    }
+}
+
+fn attempt_at(seed: u64, number: u64, punctual: bool) -> Case {
     let mut random = Random::new(seed, number);
     let unit = *random.pick(&UNITS_MS).unwrap_or(&1);
     let mut generator = Generator {
@@ -91,10 +127,14 @@ fn attempt_at(seed: u64, number: u64) -> Case {
         tables: Vec::new(),
         globals: Vec::new(),
         unit,
+        punctual,
     };
     generator.sources();
     for _ in 0..generator.random.between(OPERATORS.0, OPERATORS.1) {
         generator.operator();
+    }
+    if punctual {
+        generator.process();
     }
     generator.sinks();
     generator.finish(number)
@@ -174,15 +214,20 @@ impl Generator {
     }
 
     fn sources(&mut self) {
-        for _ in 0..self.random.between(1, 2) {
+        // Each source that nothing brings together with the others is a task of its own.
+        let (streams, tables) = match self.punctual {
+            true => (1, 1),
+            false => (2, 2),
+        };
+        for _ in 0..self.random.between(1, streams) {
             let mut topics = vec![format!("in{}", self.nodes.len())];
             if self.random.percent(10) {
                 topics.push(format!("also{}", self.nodes.len()));
             }
-            let time = self.event_time();
+            let time = self.source_time();
             self.stream(Op::Stream { topics, time });
         }
-        for _ in 0..self.random.between(0, 2) {
+        for _ in 0..self.random.between(0, tables) {
             self.source_table();
         }
         if self.random.percent(26) {
@@ -196,7 +241,7 @@ impl Generator {
     fn source_table(&mut self) {
         let topic = format!("table{}", self.nodes.len());
         let (kind, versioned) = self.versions(30);
-        let time = self.event_time();
+        let time = self.source_time();
         let store = self.store(kind, false);
         self.stored_table(Op::Table {
             topic,
@@ -256,15 +301,18 @@ impl Generator {
             true => 1,
             false => usize::try_from(self.random.between(2, 9)).unwrap_or(2),
         };
-        let joins_streams = self
-            .nodes
-            .iter()
-            .any(|node| matches!(node.op, Op::StreamJoin { .. }));
+        // In memory lists of records by time expire another way, and sessions before they are forwarded.
+        let as_on_disk = self.nodes.iter().any(|node| match node.op {
+            Op::StreamJoin { .. } => true,
+            Op::Aggregate { window, emit, .. } => {
+                emit == Some(Emit::Close) && matches!(window, Some(Window::Session { .. }))
+            }
+            _ => false,
+        });
         Case {
             id: number,
-            now: 1_000_000,
-            // Lists of records by time expire another way in memory.
-            rocksdb: joins_streams || self.random.percent(5),
+            now: input::START_UNITS * self.unit,
+            rocksdb: as_on_disk || self.random.percent(5),
             on_disk: self.random.percent(5),
             commit_every,
             nodes: self.nodes,

@@ -1,7 +1,7 @@
 //! Mistakes, to see that the comparison finds them: each changes a plan in a way that a careless
 //! engine or planner might, and nothing else is changed.
 
-use millrace_crds::plan::{NodeKind, Plan, StoreKind, SuppressUntil, Windows};
+use millrace_crds::plan::{EventTime, NodeKind, Plan, StoreKind, SuppressUntil, Windows};
 
 /// A mistake.
 pub struct Mistake {
@@ -121,6 +121,39 @@ pub const MISTAKES: &[Mistake] = &[
                 } = kind
                 {
                     *limit += 1;
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a buffer takes a byte too many",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::Suppress { bounds, .. } = kind {
+                    bounds.bytes = bounds.bytes.map(|most| most + 1);
+                }
+            });
+        },
+    },
+    Mistake {
+        name: "a session that has closed is found a millisecond longer",
+        plant: |plan| {
+            for store in &mut plan.stores {
+                if let StoreKind::Session { retention_ms } = &mut store.kind {
+                    *retention_ms += 1;
+                }
+            }
+        },
+    },
+    Mistake {
+        name: "a source by the wall clock takes the times of its records",
+        plant: |plan| {
+            each(plan, |kind| {
+                if let NodeKind::StreamSource { options, .. }
+                | NodeKind::TableSource { options, .. } = kind
+                    && matches!(options.time, EventTime::WallClock)
+                {
+                    options.time = EventTime::Record;
                 }
             });
         },

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Op};
 use super::compare::difference;
-use super::{Judge, ours};
+use super::{Judge, generate, ours};
 
 /// Smaller cases tried at most.
 const TRIES_MAX: usize = 600;
@@ -44,6 +44,9 @@ pub fn shrink(judge: &mut Judge, case: &Case) -> anyhow::Result<Option<(Case, St
 
 /// How the two sides differ on a case; a StreamApp that is refused is no difference here.
 fn differs(judge: &mut Judge, case: &Case) -> anyhow::Result<Option<String>> {
+    if !generate::is_comparable(case) {
+        return Ok(None);
+    }
     let Ok(ours) = ours::run(case) else {
         return Ok(None);
     };

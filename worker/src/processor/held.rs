@@ -97,8 +97,10 @@ impl<'r> Held<'r> {
         } else {
             self.old
         };
+        // Java's characters, not bytes: that is what the estimate counts of a name.
+        let chars = |name: &str| name.encode_utf16().count();
         let headers = self.headers();
-        let headers = headers.iter().map(|(name, value)| name.len() + len(value));
+        let headers = headers.iter().map(|(name, value)| chars(name) + len(value));
         let values = len(self.prior) + len(old) + len(self.new);
         (FIXED + key.len() + self.topic.len() + headers.sum::<usize>() + values) as u64
     }

@@ -2,7 +2,7 @@
 
 use super::Generator;
 use crate::oracle::function::{
-    Aggregation, EventTime, InvalidTime, KeyFn, ListFn, Predicate, ValueFn,
+    Aggregation, EventTime, InvalidTime, KeyFn, ListFn, Predicate, SourceTime, ValueFn,
 };
 
 /// Letters of values; functions look for them.
@@ -26,10 +26,15 @@ impl Generator {
     }
 
     /// Times of a source's records: mostly those they come with.
-    pub(super) fn event_time(&mut self) -> Option<EventTime> {
-        if !self.random.percent(10) {
-            return None;
+    pub(super) fn source_time(&mut self) -> Option<SourceTime> {
+        match self.random.below(100) {
+            0..10 => Some(SourceTime::Value(self.event_time())),
+            10..15 => Some(SourceTime::WallClock),
+            _ => None,
         }
+    }
+
+    fn event_time(&mut self) -> EventTime {
         let invalid = match self.random.below(3) {
             0 => InvalidTime::Fail,
             1 => InvalidTime::Skip,
@@ -41,7 +46,7 @@ impl Generator {
             InvalidTime::Skip | InvalidTime::UsePartitionTime => self.letter(),
         };
         let by = self.random.between(0, 3) * self.unit;
-        Some(EventTime { by, s, invalid })
+        EventTime { by, s, invalid }
     }
 
     pub(super) fn value_fn(&mut self) -> ValueFn {

@@ -3,13 +3,17 @@
 use super::Generator;
 use super::functions::LETTERS;
 use crate::oracle::case::{Input, Op, Step};
+use crate::oracle::function::SourceTime;
 
 /// Steps of a case, at least and at most.
 const STEPS: (i64, i64) = (8, 40);
 /// Keys of records.
 const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
-/// Time of the first record, in units.
-const START_UNITS: i64 = 1_000;
+/// Time of the first record, and of the wall clock then, in units.
+pub(super) const START_UNITS: i64 = 1_000;
+/// Times out of a hundred that the wall clock moves on before a record: seldom, and where it is the
+/// time of records.
+const ADVANCES: (u64, u64) = (3, 40);
 
 /// Keys that stores are asked for which cannot list theirs: those of input, and those that functions
 /// make of them.
@@ -30,10 +34,15 @@ impl Generator {
         let topics = self.topics();
         let mut now = START_UNITS * self.unit;
         let count = self.random.between(STEPS.0, STEPS.1);
+        let by_clock = self.times_are_the_clocks();
         let mut steps = Vec::new();
         for _ in 0..count {
-            if self.random.percent(3) {
+            if self.random.percent(ADVANCES.0) {
                 let advance = self.random.between(1, 20) * self.unit;
+                steps.push(Step::Advance { advance });
+            } else if by_clock && self.random.percent(ADVANCES.1) {
+                let jitter = self.random.between(0, self.unit - 1);
+                let advance = self.random.between(1, 6) * self.unit - jitter;
                 steps.push(Step::Advance { advance });
             }
             let Some(topic) = self.random.pick(&topics).cloned() else {
@@ -43,6 +52,15 @@ impl Generator {
             steps.push(Step::Record(self.record(topic, ts)));
         }
         steps
+    }
+
+    fn times_are_the_clocks(&self) -> bool {
+        self.nodes.iter().any(|node| {
+            let (Op::Stream { time, .. } | Op::Table { time, .. }) = &node.op else {
+                return false;
+            };
+            *time == Some(SourceTime::WallClock)
+        })
     }
 
     fn topics(&self) -> Vec<String> {
@@ -87,7 +105,9 @@ impl Generator {
         let mut headers = Vec::new();
         if self.random.percent(15) {
             for _ in 0..self.random.between(1, 2) {
-                headers.push(("h".to_owned(), self.random.below(10).to_string()));
+                // A name of one character and two bytes.
+                let name = if self.random.percent(20) { "ü" } else { "h" };
+                headers.push((name.to_owned(), self.random.below(10).to_string()));
             }
         }
         Input {

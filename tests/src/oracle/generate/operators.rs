@@ -130,7 +130,7 @@ impl Generator {
         true
     }
 
-    fn process(&mut self) -> bool {
+    pub(super) fn process(&mut self) -> bool {
         let from = self.any_stream();
         let store = self.store(StoreKind::KeyValue, false);
         let fixed_key = self.random.percent(40);
@@ -138,10 +138,19 @@ impl Generator {
         let calls = |node: &Node| matches!(node.op, Op::Process { every: Some(_), .. });
         let alone = !self.nodes.iter().any(calls);
         let every = self.random.between(1, 12) * self.unit;
+        let calls = |node: &Node| match node.op {
+            Op::Process {
+                every_stream_time, ..
+            } => every_stream_time.is_some(),
+            _ => false,
+        };
+        let alone_by_stream_time = !self.nodes.iter().any(calls);
+        let every_stream_time = self.random.between(1, 12) * self.unit;
         self.stream(Op::Process {
             from,
             store,
             every: (alone && !fixed_key).then_some(every),
+            every_stream_time: alone_by_stream_time.then_some(every_stream_time),
             fixed_key,
         });
         true
@@ -280,6 +289,7 @@ impl Generator {
             group_value: None,
             window: None,
             emit: None,
+            retention: None,
             with,
             store,
         });
@@ -301,6 +311,7 @@ impl Generator {
             group_value,
             window: None,
             emit: None,
+            retention: None,
             with,
             store,
         });

@@ -4,6 +4,9 @@ use super::Generator;
 use crate::oracle::case::{Cogrouped, Emit, Op, StoreKind, Window};
 use crate::oracle::function::Aggregation;
 
+/// Longer than any case lasts, ms; as in Aggregations.java.
+const LONG: i64 = 1_000 * 24 * 3_600_000;
+
 impl Generator {
     fn window(&mut self) -> Window {
         let grace = self.random.between(0, 8) * self.unit;
@@ -42,25 +45,49 @@ impl Generator {
         let from = self.any_stream();
         let (window, with) = (self.window(), self.aggregation());
         let group_by = self.random.percent(30).then(|| self.key_fn());
-        // At the edge of the grace period the two sides keep closed sessions differently.
         let session = matches!(window, Window::Session { .. });
-        let on_close = !session && self.random.percent(40);
+        let on_close = self.random.percent(if session { 60 } else { 40 });
         let store = self.window_store(window, with == Aggregation::Count);
-        if on_close {
+        if on_close && !session {
             // How long such windows are kept is not the same on both sides, see Aggregations.java.
             self.stores.pop();
         }
+        let retention = self.retention(window, on_close);
         let op = Op::Aggregate {
             from,
             group_by,
             group_value: None,
             window: Some(window),
             emit: on_close.then_some(Emit::Close),
+            retention,
             with,
             store,
         };
         self.windowed_table(op, window, !on_close);
         true
+    }
+
+    /// How long windows are kept, where that is not left to each side.
+    fn retention(&mut self, window: Window, on_close: bool) -> Option<i64> {
+        let (session, least) = match window {
+            Window::Session { gap, grace } => (true, gap + grace),
+            Window::Tumbling { size, grace } | Window::Hopping { size, grace, .. } => {
+                (false, size + grace)
+            }
+            // A record changes windows that begin and end before it.
+            Window::Sliding { size, grace } => (false, 2 * size + grace),
+        };
+        if on_close && !session {
+            return None;
+        }
+        // Kafka Streams loses sessions whose segment (a minute at least) expires before they are
+        // forwarded. Where a case may last longer than that, both sides keep them for ever: not one
+        // side alone, because a late record joins any session that it still finds, closed or not.
+        if on_close && self.unit > 1 {
+            return Some(LONG);
+        }
+        let longer = least + self.random.between(0, 30) * self.unit;
+        self.random.percent(25).then_some(longer)
     }
 
     pub(super) fn cogroup(&mut self) -> bool {
@@ -114,11 +141,14 @@ impl Generator {
         };
         let limit = self.random.between(0, 12) * self.unit;
         let records = self.random.between(1, 4);
-        let bounded = self.random.percent(50);
+        let (few, small) = (self.random.percent(40), self.random.percent(40));
+        // A record is about 60 bytes, most of them the name of its topic, times and offset.
+        let bytes = self.random.between(50, 250);
         let op = Op::Suppress {
             from: table.name.clone(),
             limit: (!until_close).then_some(limit),
-            records: (!until_close && bounded).then_some(records),
+            records: (!until_close && few).then_some(records),
+            bytes: (!until_close && small).then_some(bytes),
         };
         let name = self.add(op);
         self.tables.push(super::TableFlow {

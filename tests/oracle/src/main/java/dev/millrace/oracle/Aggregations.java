@@ -4,6 +4,7 @@ import static dev.millrace.oracle.CaseTopology.KEY;
 import static dev.millrace.oracle.CaseTopology.VALUE;
 import static dev.millrace.oracle.CaseTopology.millis;
 import static dev.millrace.oracle.CaseTopology.text;
+import static dev.millrace.oracle.CaseTopology.topicName;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
@@ -48,7 +49,7 @@ final class Aggregations {
     if (tables.containsKey(from)) {
       return ofTable(node, tables.get(from));
     }
-    KGroupedStream<Object, Object> grouped = grouped(node, streams.get(from), text(node, "name"));
+    KGroupedStream<Object, Object> grouped = grouped(node, streams.get(from), topicName(node));
     if (!node.hasNonNull("window")) {
       return plain(node, grouped);
     }
@@ -105,7 +106,7 @@ final class Aggregations {
     KeyValueMapper<Object, Object, Object> value =
         node.hasNonNull("groupValue") ? Functions.value(node.get("groupValue")) : (k, v) -> v;
     KGroupedTable<Object, Object> grouped = table.groupBy(
-        (k, v) -> KeyValue.pair(key.apply(k, v), value.apply(k, v)), Grouped.with(KEY, VALUE));
+        (k, v) -> KeyValue.pair(key.apply(k, v), value.apply(k, v)), Grouped.with(topicName(node), KEY, VALUE));
     JsonNode with = node.get("with");
     return switch (text(with, "fn")) {
       case "count" -> (KTable) grouped.count((Materialized) store(node));
@@ -118,10 +119,11 @@ final class Aggregations {
   /** Several streams into one aggregate; they differ in the text that is put before each value. */
   KTable<Object, Object> cogroup(JsonNode node) {
     CogroupedKStream<Object, Object> cogrouped = null;
+    int others = 0;
     for (JsonNode input : node.get("inputs")) {
-      String from = text(input, "from");
+      String topic = topicName(node) + (cogrouped == null ? "" : "-" + others++);
       KGroupedStream<Object, Object> grouped =
-          grouped(input, streams.get(from), text(node, "name") + "-" + from);
+          grouped(input, streams.get(text(input, "from")), topic);
       Aggregator<Object, Object, Object> adder = Functions.adder(input.get("with"));
       cogrouped = cogrouped == null ? grouped.cogroup(adder) : cogrouped.cogroup(grouped, adder);
     }
@@ -162,8 +164,13 @@ final class Aggregations {
     Serde<Object> value = count ? (Serde) Serdes.Long() : VALUE;
     Materialized<Object, Object, S> store =
         Materialized.<Object, Object, S>as(text(node, "store")).withKeySerde(KEY).withValueSerde(value);
+    if (node.hasNonNull("retention")) {
+      return store.withRetention(millis(node, "retention"));
+    }
     // Of windows that are forwarded when they close Kafka Streams loses those that the same step of
     // time makes expire. Ours keeps them; so must the store here, for the results to be comparable.
-    return onClose(node) ? store.withRetention(LONG) : store;
+    // Sessions say themselves how long they are kept: what is still there joins late records.
+    boolean sessions = node.hasNonNull("window") && text(node.get("window"), "kind").equals("session");
+    return onClose(node) && !sessions ? store.withRetention(LONG) : store;
   }
 }

@@ -13,6 +13,7 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -42,9 +43,10 @@ final class CaseRun {
     result.set("id", test.get("id"));
     ArrayNode steps = result.putArray("steps");
     ObjectNode stores = result.putObject("stores");
-    Instant start = Instant.ofEpochMilli(test.get("now").longValue());
+    AtomicLong clock = new AtomicLong(test.get("now").longValue());
+    Instant start = Instant.ofEpochMilli(clock.get());
     try (TopologyTestDriver driver =
-        new TopologyTestDriver(CaseTopology.of(test.get("nodes")), settings(), start)) {
+        new TopologyTestDriver(CaseTopology.of(test.get("nodes"), clock::get), settings(), start)) {
       Set<String> outputs = sinkTopics();
       Map<String, TestInputTopic<byte[], byte[]>> inputs = new TreeMap<>();
       boolean restores = test.hasNonNull("changelog");
@@ -53,7 +55,9 @@ final class CaseRun {
       }
       for (JsonNode step : restores ? mapper.createArrayNode() : test.get("steps")) {
         if (step.hasNonNull("advance")) {
-          driver.advanceWallClockTime(Duration.ofMillis(step.get("advance").longValue()));
+          long advance = step.get("advance").longValue();
+          clock.addAndGet(advance);
+          driver.advanceWallClockTime(Duration.ofMillis(advance));
         } else {
           String topic = step.get("topic").textValue();
           inputs.computeIfAbsent(topic, name ->
@@ -73,7 +77,7 @@ final class CaseRun {
 
   private Properties settings() {
     Properties settings = new Properties();
-    settings.put(StreamsConfig.APPLICATION_ID_CONFIG, "oracle");
+    settings.put(StreamsConfig.APPLICATION_ID_CONFIG, CaseTopology.APPLICATION);
     settings.put(StreamsConfig.STATE_DIR_CONFIG, state.toString());
     settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
     settings.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, CaseTopology.KEY.getClass());

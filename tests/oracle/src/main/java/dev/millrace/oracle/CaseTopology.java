@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
@@ -21,11 +22,13 @@ import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.KTable;
 import org.apache.kafka.streams.kstream.KeyValueMapper;
 import org.apache.kafka.streams.kstream.Materialized;
+import org.apache.kafka.streams.kstream.Named;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.Repartitioned;
 import org.apache.kafka.streams.kstream.StreamJoined;
 import org.apache.kafka.streams.kstream.Suppressed;
 import org.apache.kafka.streams.kstream.Suppressed.BufferConfig;
+import org.apache.kafka.streams.kstream.TableJoined;
 import org.apache.kafka.streams.kstream.ValueJoiner;
 import org.apache.kafka.streams.kstream.Windowed;
 import org.apache.kafka.streams.kstream.WindowedSerdes;
@@ -42,14 +45,22 @@ final class CaseTopology {
 
   static final Serde<Object> VALUE = new JsonSerde();
 
+  /** Topics are called as ours are: a buffer bounded by bytes counts the names of topics in. */
+  static final String APPLICATION = "case";
+
   private final StreamsBuilder builder = new StreamsBuilder();
   private final Map<String, KStream<Object, Object>> streams = new HashMap<>();
   private final Map<String, KTable<Object, Object>> tables = new HashMap<>();
   private final Map<String, GlobalKTable<Object, Object>> globals = new HashMap<>();
   private final Aggregations aggregations = new Aggregations(streams, tables);
+  private final LongSupplier clock;
 
-  static Topology of(JsonNode nodes) {
-    CaseTopology topology = new CaseTopology();
+  private CaseTopology(LongSupplier clock) {
+    this.clock = clock;
+  }
+
+  static Topology of(JsonNode nodes, LongSupplier clock) {
+    CaseTopology topology = new CaseTopology(clock);
     for (JsonNode node : nodes) {
       topology.add(node);
     }
@@ -90,8 +101,8 @@ final class CaseTopology {
       }
       case "split" -> split(node, from);
       case "repartition" -> streams.put(
-          name, streams.get(from).repartition(Repartitioned.with(KEY, VALUE).withName(name)));
-      case "toTable" -> tables.put(name, streams.get(from).toTable(tableStore(node)));
+          name, streams.get(from).repartition(Repartitioned.with(KEY, VALUE).withName(topicName(node))));
+      case "toTable" -> tables.put(name, streams.get(from).toTable(Named.as(text(node, "store")), tableStore(node)));
       case "toStream" -> streams.put(name, tables.get(from).toStream());
       case "windowKey" -> streams.put(name, tables.get(from).toStream((k, v) -> windowText((Windowed<?>) k)));
       case "to" -> to(node, from);
@@ -124,10 +135,10 @@ final class CaseTopology {
         .withValueSerde(VALUE);
   }
 
-  private static Consumed<Object, Object> consumed(JsonNode node) {
+  private Consumed<Object, Object> consumed(JsonNode node) {
     Consumed<Object, Object> consumed = Consumed.with(KEY, VALUE);
     return node.hasNonNull("time")
-        ? consumed.withTimestampExtractor(EventTime.of(node.get("time")))
+        ? consumed.withTimestampExtractor(EventTime.of(node.get("time"), clock))
         : consumed;
   }
 
@@ -163,11 +174,12 @@ final class CaseTopology {
     String store = text(node, "store");
     builder.addStateStore(
         Stores.timestampedKeyValueStoreBuilder(Stores.inMemoryKeyValueStore(store), KEY, VALUE));
+    long everyStreamTime = node.path("everyStreamTime").asLong(0);
     if (node.get("fixedKey").booleanValue()) {
-      return from.processValues(() -> new Counting.OfValues(store), store);
+      return from.processValues(() -> new Counting.OfValues(store, everyStreamTime), store);
     }
-    long every = node.hasNonNull("every") ? node.get("every").longValue() : 0;
-    return from.process(() -> new Counting(store, every), store);
+    long every = node.path("every").asLong(0);
+    return from.process(() -> new Counting(store, every, everyStreamTime), store);
   }
 
   private void split(JsonNode node, String from) {
@@ -209,11 +221,18 @@ final class CaseTopology {
     if (!node.hasNonNull("limit")) {
       return Suppressed.untilWindowCloses(BufferConfig.unbounded());
     }
-    return Suppressed.untilTimeLimit(
-        millis(node, "limit"),
-        node.hasNonNull("records")
-            ? BufferConfig.maxRecords(node.get("records").longValue()).emitEarlyWhenFull()
-            : BufferConfig.unbounded());
+    boolean few = node.hasNonNull("records");
+    boolean small = node.hasNonNull("bytes");
+    if (!few && !small) {
+      return Suppressed.untilTimeLimit(millis(node, "limit"), BufferConfig.unbounded());
+    }
+    var bounds = few
+        ? BufferConfig.maxRecords(node.get("records").longValue())
+        : BufferConfig.maxBytes(node.get("bytes").longValue());
+    if (few && small) {
+      bounds = bounds.withMaxBytes(node.get("bytes").longValue());
+    }
+    return Suppressed.untilTimeLimit(millis(node, "limit"), bounds.emitEarlyWhenFull());
   }
 
   private KStream<Object, Object> streamJoin(JsonNode node) {
@@ -223,7 +242,7 @@ final class CaseTopology {
     KStream<Object, Object> left = streams.get(text(node, "left"));
     KStream<Object, Object> right = streams.get(text(node, "right"));
     ValueJoiner<Object, Object, Object> joiner = Functions.joiner();
-    StreamJoined<Object, Object, Object> joined = StreamJoined.with(KEY, VALUE, VALUE);
+    StreamJoined<Object, Object, Object> joined = StreamJoined.with(KEY, VALUE, VALUE).withName(topicName(node));
     return switch (text(node, "kind")) {
       case "inner" -> left.join(right, joiner, windows, joined);
       case "left" -> left.leftJoin(right, joiner, windows, joined);
@@ -234,7 +253,7 @@ final class CaseTopology {
   private KStream<Object, Object> streamTableJoin(JsonNode node) {
     KStream<Object, Object> left = streams.get(text(node, "left"));
     KTable<Object, Object> table = tables.get(text(node, "table"));
-    Joined<Object, Object, Object> joined = Joined.with(KEY, VALUE, VALUE);
+    Joined<Object, Object, Object> joined = Joined.with(KEY, VALUE, VALUE).withName(topicName(node));
     if (node.hasNonNull("grace")) {
       joined = joined.withGracePeriod(millis(node, "grace"));
     }
@@ -276,9 +295,16 @@ final class CaseTopology {
     KTable<Object, Object> right = tables.get(text(node, "right"));
     KeyValueMapper<Object, Object, Object> key = Functions.key(node.get("key"));
     var store = store(text(node, "store"));
+    // The topic of the answers gets a name that is as long as ours.
+    TableJoined<Object, Object> joined = TableJoined.as(text(node, "name"));
     return text(node, "kind").equals("inner")
-        ? left.join(right, value -> key.apply(null, value), Functions.joiner(), store)
-        : left.leftJoin(right, value -> key.apply(null, value), Functions.joiner(), store);
+        ? left.join(right, value -> key.apply(null, value), Functions.joiner(), joined, store)
+        : left.leftJoin(right, value -> key.apply(null, value), Functions.joiner(), joined, store);
+  }
+
+  /** Name of a node's repartition topic, where it needs one. */
+  static String topicName(JsonNode node) {
+    return text(node, "name") + "-by-key";
   }
 
   /** A key-value store of this name. */
