@@ -45,13 +45,13 @@ impl Gaps {
     pub fn watch(space: &Space, app: &str, results: &str, partitions: i32) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let results: Arc<str> = results.into();
-        let ends = (0..partitions)
+        let ends: Vec<_> = (0..partitions)
             .map(|partition| TopicPartition::new(Arc::clone(&results), partition))
             .collect();
         let admin = space.kafka()?.admin()?;
         let stopped = Arc::clone(&stop);
         let gaps = spawn("gaps", move || {
-            gaps(&stopped, ends, |of| Ok(admin.watermarks(of)?))
+            gaps(&stopped, &ends, |of| Ok(admin.watermarks(of)?))
         })?;
         let (stopped, kubectl) = (Arc::clone(&stop), space.kubectl().clone());
         let selector = selector(app);
@@ -76,15 +76,15 @@ impl Gaps {
 
 fn gaps(
     stopped: &AtomicBool,
-    partitions: Vec<TopicPartition>,
+    partitions: &[TopicPartition],
     ask: impl Fn(&[TopicPartition]) -> Result<Vec<(i64, i64)>>,
 ) -> Result<Vec<Duration>> {
-    let mut ends = ask(&partitions)?;
+    let mut ends = ask(partitions)?;
     let mut moved = vec![Instant::now(); partitions.len()];
     let mut largest = vec![Duration::ZERO; partitions.len()];
     while !stopped.load(Ordering::Acquire) {
         std::thread::sleep(SAMPLE);
-        let now_ends = ask(&partitions)?;
+        let now_ends = ask(partitions)?;
         let now = Instant::now();
         for (at, (_, end)) in now_ends.iter().enumerate() {
             largest[at] = largest[at].max(now - moved[at]);
