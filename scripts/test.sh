@@ -14,6 +14,7 @@ fi
 
 finish() {
   local status=$?
+  [[ -z ${fuzz:-} ]] || kill "$fuzz" 2>/dev/null || true
   echo
   echo "stage                      time"
   printf '%s\n' "${summary[@]}"
@@ -54,6 +55,20 @@ if ((EUID == 0)); then
   [[ -n $no_cluster ]] || stage "Kafka's image" tests/cluster/kafka.sh
 fi
 stage "build" scripts/cargo.sh build "${flags[@]}" --bins --examples
+# Random cases only compute, and most other tests wait: beside each other, and last in line for a core.
+fuzz_log=$(mktemp)
+nice -n 15 "$CARGO_TARGET_DIR/release/fuzz" --seed 6 --cases 4000 >"$fuzz_log" 2>&1 &
+fuzz=$!
+# The result of the random cases.
+fuzzed() {
+  local status=0
+  wait "$fuzz" || status=$?
+  fuzz=
+  cat "$fuzz_log"
+  rm "$fuzz_log"
+  return "$status"
+}
 stage "tests" scripts/cargo.sh test "${flags[@]}"
+stage "random cases" fuzzed
 # Ports of its own, so that a demo may be running beside.
 stage "demo" "$CARGO_TARGET_DIR/release/loan-demo" --once --http 127.0.0.1:18080 --api 127.0.0.1:18004

@@ -1,6 +1,6 @@
 //! What becomes of the pods: how many there may be, what they start from, which are replaced.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -11,12 +11,15 @@ use super::scale::{self, Drain};
 use super::topology::Change;
 use super::{Decision, Environment, Notice, Progress, SetReplicas, Verdict, volumes};
 use crate::compare;
-use crate::observe::{Kind, Observed};
+use crate::observe::{Kind, Observed, PodView};
 use crate::render::{self, RenderInput};
 use serde_json::Value;
 
 /// Annotation of the runtime ConfigMap: since when pods have been draining.
 const DRAIN_BEGAN: &str = "millrace.dev/drain-began";
+
+/// A pod without a node is no trouble for so long: volumes are bound and nodes started meanwhile.
+const UNSCHEDULED_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Decides on the pods, and says what they are on their way to.
 pub(super) fn plan_pods(
@@ -409,7 +412,8 @@ impl Progress {
             .and_then(|set| set.status.as_ref());
         let current = status.and_then(|status| status.current_revision.as_deref());
         for pod in live.pods.values().filter(|pod| !pod.ready) {
-            let Some(trouble) = &pod.trouble else {
+            let unscheduled = || unscheduled(pod, observed.now);
+            let Some(trouble) = pod.trouble.clone().or_else(unscheduled) else {
                 continue;
             };
             let rolls_out = current.is_some() && pod.revision.as_deref() != current;
@@ -422,4 +426,11 @@ impl Progress {
                 .push((reason, format!("{}: {trouble}", pod.name)));
         }
     }
+}
+
+/// Why a pod has no node, once it has had none for so long that it is a trouble.
+fn unscheduled(pod: &PodView, now: Timestamp) -> Option<String> {
+    let (since, why) = pod.unscheduled.as_ref()?;
+    let waits = since.is_some_and(|since| now.duration_since(since) < UNSCHEDULED_PATIENCE);
+    (!waits).then(|| format!("not scheduled: {why}"))
 }

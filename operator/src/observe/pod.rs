@@ -1,5 +1,6 @@
 //! [`PodView`]: what the operator looks at of a pod.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
 
 use crate::render;
@@ -39,8 +40,10 @@ pub struct PodView {
     pub terminating: bool,
     /// The template it was made from.
     pub revision: Option<String>,
-    /// Why it cannot run, in Kubernetes' words.
+    /// Why its container cannot run, in Kubernetes' words.
     pub trouble: Option<String>,
+    /// Why it has no node, and since when.
+    pub unscheduled: Option<(Option<Timestamp>, String)>,
     /// Whether only another template can help it.
     pub stuck: bool,
     /// Hash of the files it was last told of.
@@ -70,9 +73,12 @@ impl PodView {
         let holds = |kind: &str| conditions.iter().find(|c| c.type_ == kind);
         let ready = holds("Ready").is_some_and(|condition| condition.status == "True");
         let waiting = containers.iter().find_map(waiting);
-        let unschedulable = holds("PodScheduled")
+        let unscheduled = holds("PodScheduled")
             .filter(|condition| condition.status == "False")
-            .map(|condition| condition.message.clone().unwrap_or_default());
+            .map(|condition| {
+                let since = condition.last_transition_time.as_ref().map(|time| time.0);
+                (since, condition.message.clone().unwrap_or_default())
+            });
         Self {
             name: metadata.name.clone().unwrap_or_default(),
             uid: metadata.uid.clone().unwrap_or_default(),
@@ -82,7 +88,8 @@ impl PodView {
             terminating: metadata.deletion_timestamp.is_some(),
             revision: label.cloned(),
             stuck: waiting.is_some(),
-            trouble: waiting.or_else(|| unschedulable.map(|why| format!("not scheduled: {why}"))),
+            trouble: waiting,
+            unscheduled,
             nudged: annotation(render::RUNTIME_ANNOTATION),
             restart: annotation(render::RESTART_ANNOTATION),
             config_maps: pod.spec.as_ref().map(config_maps).unwrap_or_default(),

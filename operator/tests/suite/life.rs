@@ -314,3 +314,30 @@ async fn functions_of_the_image_are_planned_by_their_types_and_reach_the_pods() 
     );
     assert_eq!(world.set()["spec"]["template"], template);
 }
+
+#[tokio::test]
+async fn a_pod_without_a_node_is_a_trouble_only_after_a_while() {
+    let world = World::running().await;
+    for (seconds, expected) in [(1, "False"), (31, "True")] {
+        let since = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+        let unscheduled = json!({
+            "conditions": [
+                {"type": "Ready", "status": "False"},
+                {"type": "PodScheduled", "status": "False", "message": "no volume yet",
+                 "lastTransitionTime": since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()},
+            ],
+            "containerStatuses": [],
+        });
+        let pod = path("pods", "loans-0");
+        world.api.merge(&pod, &json!({"status": unscheduled}));
+        world.look("loans").await.unwrap();
+        assert_eq!(world.condition("loans", "Degraded").0, expected);
+    }
+    let degraded = world.condition("loans", "Degraded");
+    assert_eq!(degraded.1, "PodsFailing");
+    let message = world.message("loans", "Degraded");
+    assert!(
+        message.contains("not scheduled: no volume yet"),
+        "{message}"
+    );
+}

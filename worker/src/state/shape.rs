@@ -125,9 +125,14 @@ impl Shape {
         }
     }
 
-    /// Whether it is read by range.
+    /// Whether it is read by range so often that its uncommitted writes are kept in order. Windows by
+    /// time are looked up one by one, and once in a while, when some have closed, in order.
     pub fn is_ordered(self) -> bool {
-        !matches!(self, Self::KeyValue { ordered: false })
+        match self {
+            Self::KeyValue { ordered } => ordered,
+            Self::Window { order, .. } => order == WindowOrder::Key,
+            Self::Session { .. } | Self::Versioned { .. } => true,
+        }
     }
 
     /// Milliseconds that rows are kept; `None`: for ever.

@@ -178,8 +178,8 @@ impl Store {
     }
 
     /// Rows with `from <= row key < to` (`to` `None`: to the end) in key order, uncommitted writes
-    /// included, deleted rows left out, until the callback says stop. Of a key-value store that is not
-    /// ordered, this sorts all its uncommitted writes first.
+    /// included, deleted rows left out, until the callback says stop. Of a store that is not ordered, this
+    /// sorts all its uncommitted writes first.
     pub fn scan(
         &self,
         from: &[u8],
