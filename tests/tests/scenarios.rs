@@ -19,6 +19,8 @@ mod inputs;
 mod loan;
 #[path = "scenarios/offsets.rs"]
 mod offsets;
+#[path = "scenarios/patterns.rs"]
+mod patterns;
 #[path = "scenarios/poison.rs"]
 mod poison;
 #[path = "scenarios/rebalance.rs"]
