@@ -234,6 +234,12 @@ impl StreamThread {
     /// tasks to others at once.
     pub fn close(&mut self, leave: bool) -> Result<(), EngineError> {
         let committed = self.commit();
+        if let Err(error) = &committed
+            && Transaction::after(error) == Transaction::Open
+        {
+            // Whoever goes on with the tasks would wait for it until its timeout.
+            self.collector.take().and_then(Collector::abort);
+        }
         let (now_ms, now) = (self.context.clock.wall_ms(), self.context.clock.monotonic());
         self.tasks.cancel_all();
         let mut closed = Ok(());
