@@ -14,7 +14,10 @@ fi
 
 finish() {
   local status=$?
-  [[ -z ${fuzz:-} ]] || kill "$fuzz" 2>/dev/null || true
+  if [[ -n ${fuzz:-} ]]; then
+    kill "$fuzz" 2>/dev/null && wait "$fuzz" || true
+    rm -f "$fuzz_log"
+  fi
   echo
   echo "stage                      time"
   printf '%s\n' "${summary[@]}"
@@ -48,11 +51,12 @@ stage "clippy" scripts/cargo.sh clippy "${flags[@]}" --all-targets -- -D warning
 stage "Kafka's jars" tests/broker/fetch.sh
 # Helm for the tests of the charts, and what the end-to-end tests run on.
 stage "Kubernetes" tests/cluster/bin.sh
-no_cluster="a cluster needs root"
 if ((EUID == 0)); then
   stage "set-up (cluster)" scripts/setup.sh cluster
-  no_cluster=$(tests/cluster/node.sh check)
+  no_cluster=$(tests/cluster/node.sh check) || no_cluster="tests/cluster/node.sh check fails"
   [[ -n $no_cluster ]] || stage "Kafka's image" tests/cluster/kafka.sh
+else
+  no_cluster="a cluster needs root"
 fi
 # Programs and tests in one call: what has to wait for one crate leaves a core to another.
 stage "build" scripts/cargo.sh test "${flags[@]}" --no-run

@@ -11,6 +11,10 @@ cache=${MILLRACE_CACHE:-$HOME/.cache/millrace}
 state=${MILLRACE_CLUSTER:-$cache/cluster}
 archives=$cache/images
 
+# Images are made on a disk too: a file system in memory may be small, or allow no devices.
+export TMPDIR=$cache/tmp
+mkdir -p "$TMPDIR"
+
 # On a bridge of its own, so that pods reach the API server whatever network the machine has.
 node_ip=10.243.0.1
 pod_cidr=10.244.0.0/24

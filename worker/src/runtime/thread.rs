@@ -195,7 +195,10 @@ impl StreamThread {
         // simply processed again.
         self.process().map_err(in_doubt)?;
         self.commit_if_due()?;
-        self.retry_wait = RETRY_WAIT_FIRST;
+        // Between losses of a transaction, rounds go well.
+        if self.recoveries == 0 {
+            self.retry_wait = RETRY_WAIT_FIRST;
+        }
         Ok(())
     }
 

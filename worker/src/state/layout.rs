@@ -214,6 +214,7 @@ mod tests {
                 retention_ms: 10,
                 duplicates: true,
                 order,
+                ordered: true,
             };
             let (arena, mut scratch) = (Bump::new(), Vec::new());
             let row = WINDOW.row_key(shape, &arena);
@@ -256,6 +257,7 @@ mod tests {
             retention_ms: 10,
             duplicates: false,
             order: WindowOrder::Time,
+            ordered: false,
         };
         assert_eq!(row_key(session, &[0; 15], &mut out), None);
         assert_eq!(row_key(session, &[[0; 8], [1; 8]].concat(), &mut out), None);

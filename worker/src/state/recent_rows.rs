@@ -232,6 +232,7 @@ mod tests {
         retention_ms: 480_000,
         duplicates: true,
         order: WindowOrder::Key,
+        ordered: true,
     };
 
     fn add(rows: &mut RecentRows, key: &[u8], start: i64) {
@@ -297,6 +298,7 @@ mod tests {
             retention_ms: 480_000,
             duplicates: false,
             order: WindowOrder::Key,
+            ordered: true,
         };
         assert!(!RecentRows::new(SHAPE, 0).is_used());
         assert!(!RecentRows::new(single, 1 << 20).is_used());

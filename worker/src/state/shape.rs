@@ -51,6 +51,8 @@ pub enum Shape {
         duplicates: bool,
         /// How rows are sorted.
         order: WindowOrder,
+        /// Whether it is read by range while it has uncommitted writes; costs a little per write.
+        ordered: bool,
     },
     /// One row per key and session.
     Session {
@@ -116,21 +118,27 @@ impl Shape {
                 } else {
                     WindowOrder::Key
                 };
+                let read_by_processors = plan.nodes.iter().any(|node| match &node.kind {
+                    NodeKind::Process { stores, .. } => {
+                        stores.iter().any(|used| used.store == store.id)
+                    }
+                    _ => false,
+                });
                 Self::Window {
                     retention_ms,
                     duplicates,
                     order,
+                    ordered: order == WindowOrder::Key || read_by_processors,
                 }
             }
         }
     }
 
-    /// Whether it is read by range so often that its uncommitted writes are kept in order. Windows by
-    /// time are looked up one by one, and once in a while, when some have closed, in order.
+    /// Whether it is read by range so often that its uncommitted writes are kept in order. Windows that
+    /// are looked up one by one are not: once in a while, when some have closed, they are sorted.
     pub fn is_ordered(self) -> bool {
         match self {
-            Self::KeyValue { ordered } => ordered,
-            Self::Window { order, .. } => order == WindowOrder::Key,
+            Self::KeyValue { ordered } | Self::Window { ordered, .. } => ordered,
             Self::Session { .. } | Self::Versioned { .. } => true,
         }
     }

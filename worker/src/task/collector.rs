@@ -43,6 +43,8 @@ pub struct Collector {
     sink: Box<dyn RecordSink>,
     transactional: bool,
     in_transaction: bool,
+    /// Whether all that was sent is acknowledged.
+    acknowledged: bool,
     targets: Vec<Target>,
     by_name: HashMap<String, OutTopic>,
     lookup: Option<TopicLookup>,
@@ -77,6 +79,7 @@ impl Collector {
             sink,
             transactional,
             in_transaction: false,
+            acknowledged: true,
             targets,
             by_name: names.zip((0..).map(OutTopic)).collect(),
             lookup: None,
@@ -170,6 +173,7 @@ impl Collector {
         self.begin()?;
         let topic = self.targets[topic.0].handle;
         self.sent += 1;
+        self.acknowledged = false;
         self.sink.send(&OutRecord {
             topic,
             partition,
@@ -200,7 +204,9 @@ impl Collector {
 
     /// Waits until everything sent is acknowledged.
     pub fn flush(&mut self) -> Result<()> {
-        self.sink.flush()
+        self.sink.flush()?;
+        self.acknowledged = true;
+        Ok(())
     }
 
     /// The offset after the last acknowledged record written to a partition.
@@ -226,10 +232,13 @@ impl Collector {
         Ok(())
     }
 
-    /// Aborts the transaction, if there is one. `None`: this producer is of no use any more (fenced, or
-    /// the abort failed), or works without transactions and may still send what is now taken back.
+    /// Aborts the transaction, if there is one. `None`: this producer is of no use any more. It is
+    /// fenced, or the abort failed; it works without transactions and may still send what is now taken
+    /// back; or not all that it sent is acknowledged. What a broker has taken without having said so
+    /// would then share its sequence numbers with what comes next, and the broker take that for a
+    /// repetition.
     pub fn abort(mut self) -> Option<Self> {
-        if !self.transactional {
+        if !self.transactional || !self.acknowledged {
             return None;
         }
         if self.in_transaction {

@@ -103,7 +103,8 @@ impl Task {
                 if let Some(offset) =
                     changelog.and_then(|topic| collector.acknowledged(topic, partition))
                 {
-                    self.state.offsets[slot] = offset;
+                    // Never back: an acknowledgement without an offset leaves that of an earlier one.
+                    self.state.offsets[slot] = offset.max(self.state.offsets[slot]);
                 }
             }
         }

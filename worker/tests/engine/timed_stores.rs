@@ -475,6 +475,7 @@ fn windows(duplicates: bool, order: WindowOrder) -> Shape {
         retention_ms: RETENTION_MS,
         duplicates,
         order,
+        ordered: order == WindowOrder::Key,
     }
 }
 
