@@ -71,7 +71,7 @@ impl StreamThread {
             return Ok(steps);
         };
         let clock = &self.context.clock;
-        let now_ms = self.context.clock.wall_ms();
+        let now_ms = clock.wall_ms();
         for running in self.tasks.running_mut() {
             running.task.forward_cached(collector, now_ms)?;
         }

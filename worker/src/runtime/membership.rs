@@ -16,8 +16,8 @@ use crate::task::collector::Collector;
 /// What is known of the open transaction where work goes back to the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transaction {
-    /// Nobody has asked for its end: it is aborted, and its producer goes on. That takes a few
-    /// milliseconds, where a new producer waits half a second for the coordinator to end what the old
+    /// Nobody has asked for its end. Where all that was sent is acknowledged, it is aborted and its
+    /// producer goes on, else a new one settles it. The first takes a few milliseconds, where a new producer waits half a second for the coordinator to end what the old
     /// one left open: a commit that a rebalance overtakes (its generation is the old one when it
     /// arrives) must not cost the tasks that stay more than that.
     Open,

@@ -15,6 +15,7 @@ mod kafka_streams;
 mod patterns;
 mod poison;
 mod processors;
+mod refused_offsets;
 mod restores;
 mod retries;
 mod steps;

@@ -1,20 +1,19 @@
 //! Goal: tasks keep their place, their time and their state over commits, restarts, crashes and moves
 //! between members. Method: small applications whose every record is known.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_embedded::{Call, EmbeddedOptions, Fault, FaultPlan, FaultyCluster};
+use millrace_embedded::EmbeddedOptions;
 use millrace_kafka::{Cluster, TopicPartition};
 use millrace_worker::error::EngineError;
 use millrace_worker::state::Committed;
 use millrace_worker::testing::{DriverError, DriverOptions, TopologyDriver};
 
-use super::support::{Random, app, drive, drive_with, shown};
+use super::support::{Random, drive, drive_with, shown};
 
 const PASS: Duration = Duration::from_millis(100);
 
-fn counting(settings: &str, count: &str) -> String {
+pub(super) fn counting(settings: &str, count: &str) -> String {
     format!(
         r#"{settings}
   topology:
@@ -31,7 +30,7 @@ fn counting(settings: &str, count: &str) -> String {
     )
 }
 
-fn feed(driver: &TopologyDriver, records: u64) {
+pub(super) fn feed(driver: &TopologyDriver, records: u64) {
     for number in 0..records {
         let key = format!("key-{}", number % 50);
         driver
@@ -41,7 +40,7 @@ fn feed(driver: &TopologyDriver, records: u64) {
 }
 
 /// Every key's outputs are 1, 2, 3 and so on; their number is the records'.
-fn assert_counted(driver: &TopologyDriver, records: u64) {
+pub(super) fn assert_counted(driver: &TopologyDriver, records: u64) {
     let mut last = std::collections::BTreeMap::<Vec<u8>, i64>::new();
     let out = driver.read("out").unwrap();
     for record in &out {
@@ -468,52 +467,4 @@ fn a_member_that_stood_still_past_its_session_writes_nothing_twice() {
     );
     driver.run_until_idle().unwrap();
     assert_counted(&driver, 200);
-}
-
-/// A driver whose first offsets are refused, and that notes a second producer.
-fn refused_once() -> (TopologyDriver, FaultyCluster) {
-    let options = DriverOptions {
-        members: 0,
-        ..Default::default()
-    };
-    let yaml = app(&counting("", "name: counts"));
-    let mut driver = TopologyDriver::with_options(&yaml, &options).unwrap();
-    let plan = FaultPlan::seeded(1)
-        .at(Call::SendOffsets, 1, Fault::Abort)
-        .and_then(|plan| plan.at(Call::InitTransactions, 2, Fault::Unavailable))
-        .unwrap();
-    let inner = Arc::new(driver.cluster().clone());
-    let log = FaultyCluster::new(inner, plan, driver.clock().clone());
-    driver.reach_log_through(Arc::new(log.clone()));
-    driver.start(0).unwrap();
-    for _ in 0..5 {
-        driver.pass(PASS).unwrap();
-    }
-    (driver, log)
-}
-
-#[test]
-fn refused_offsets_cost_no_producer() {
-    let (mut driver, log) = refused_once();
-    feed(&driver, 100);
-    driver.run_until_idle().unwrap();
-    assert_counted(&driver, 100);
-    let fired: Vec<(Call, Fault)> = log.fired().into_keys().collect();
-    assert_eq!(fired, [(Call::SendOffsets, Fault::Abort)]);
-}
-
-#[test]
-fn a_member_whose_last_commit_is_refused_leaves_no_transaction_open() {
-    let (mut driver, log) = refused_once();
-    feed(&driver, 100);
-    driver.pass(Duration::from_millis(1)).unwrap();
-    driver.close(0, true).unwrap_err();
-    assert!(log.fired().contains_key(&(Call::SendOffsets, Fault::Abort)));
-    log.disarm();
-    driver.start(1).unwrap();
-    // Far less than the transaction's timeout.
-    for _ in 0..500 {
-        driver.pass(Duration::from_millis(1)).unwrap();
-    }
-    assert_counted(&driver, 100);
 }
