@@ -44,7 +44,9 @@ use millrace_crds::topology as language;
 pub use application::Application;
 pub(crate) use application::plan_document;
 pub use branch::BranchedKStream;
-pub use cogroup::CogroupedKStream;
+pub use cogroup::{
+    CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream,
+};
 pub use global::GlobalKTable;
 pub use grouped::KGroupedStream;
 pub use grouped_table::KGroupedTable;
