@@ -1,5 +1,6 @@
 //! What operators are told beside their functions. Names and defaults are Kafka Streams'.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -8,23 +9,62 @@ use millrace_crds::topology::{
     Empty, InvalidTimestamp, OffsetResetName, Serdes, Suppress, WhenFull,
 };
 
+use super::extractor::Extractor;
 use super::key::{Key, Windowed};
 use super::windows::written;
 use crate::data::Data;
 
 /// How a topic is read. By default from its earliest record, by the records' own times, and with the
-/// application's policy for what cannot be read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Consumed {
+/// application's policy for what cannot be read. `K` and `V` are the types of the records; mostly the
+/// stream or table says them.
+pub struct Consumed<K, V> {
     pub(super) offset_reset: Option<OffsetResetName>,
-    pub(super) wall_clock: bool,
+    pub(super) time: EventTime<K, V>,
     pub(super) invalid_timestamp: Option<InvalidTimestamp>,
     pub(super) deserialization_errors: Option<ErrorPolicy>,
     pub(super) processing_errors: Option<ErrorPolicy>,
     pub(super) production_errors: Option<ErrorPolicy>,
 }
 
-impl Consumed {
+/// Where a record's time comes from.
+pub(super) enum EventTime<K, V> {
+    /// The record.
+    Record,
+    /// The clock, when it is processed.
+    WallClock,
+    /// A closure.
+    Extracted(Extractor<K, V>),
+}
+
+impl<K, V> Default for Consumed<K, V> {
+    fn default() -> Self {
+        Self {
+            offset_reset: None,
+            time: EventTime::Record,
+            invalid_timestamp: None,
+            deserialization_errors: None,
+            processing_errors: None,
+            production_errors: None,
+        }
+    }
+}
+
+impl<K, V> Clone for Consumed<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            time: self.time.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Consumed<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Consumed by the time {:?}", self.time)
+    }
+}
+
+impl<K, V> Consumed<K, V> {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
@@ -40,7 +80,7 @@ impl Consumed {
     /// A record's time is that of its processing (WallclockTimestampExtractor).
     #[must_use]
     pub fn with_wall_clock(mut self) -> Self {
-        self.wall_clock = true;
+        self.time = EventTime::WallClock;
         self
     }
 
