@@ -229,7 +229,6 @@ kind: StreamApp
 metadata: {{name: app}}
 spec:
   kafka: {{bootstrapServers: "none:9092"}}
-  defaults: {{key: string}}
   topology:
     streams:
       numbers: {{topic: numbers, key: string, value: long}}

@@ -7,7 +7,7 @@ use super::{At, Builder};
 use crate::limits;
 use crate::path::Path;
 use crate::plan::check::check_count;
-use crate::plan::flow::{Flow, FlowKind, Format};
+use crate::plan::flow::{Flow, FlowKind, Format, writes};
 use crate::plan::graph::{Aggregation, Emit, Expression, NodeKind, SerdeKind};
 use crate::topology::{Cogroup, Cogrouped, Serdes};
 
@@ -110,7 +110,12 @@ impl<'a> Builder<'a, '_> {
             return self.refuse(path, message, "add `name`");
         }
         let topic_name = other.name.clone().unwrap_or_default();
-        let serdes = Serdes::default();
+        // Equal keys meet in the store's format alone: a new key is written in it, where it can be.
+        let fits = flow.rekeyed.is_some() && writes(key, &flow.key.ty);
+        let serdes = Serdes {
+            key: fits.then(|| key.into()),
+            value: None,
+        };
         let flow = group_of(&at, flow, Some(topic_name.clone()), serdes, false);
         let (flow, _) = self.grouped(&at, flow, (&topic_name, &path.key("name")))?;
         let (one, theirs) = (&first.key, &flow.key);
