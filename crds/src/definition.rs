@@ -6,7 +6,10 @@
 //!   at it, and `has()` in a rule means that there is a value.
 //! - The `oneOf` of an externally tagged enum becomes a rule, whose message names the fields instead of
 //!   "must validate one and only one schema".
-//! - A description is one line a paragraph: `kubectl explain` breaks lines to the width it has.
+//! - A description is one line a paragraph: `kubectl explain` breaks lines to the width it has. What a
+//!   condition's fields mean is said once, in Kubernetes' own reference, and here in a line each.
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -16,6 +19,19 @@ use kube::CustomResourceExt;
 
 use crate::rules::{self, Rule};
 use crate::stream_app::StreamApp;
+
+/// The fields of a condition.
+const CONDITION: [(&str, &str); 6] = [
+    ("type", "Its type."),
+    ("status", "True, False or Unknown."),
+    ("reason", "Why, in CamelCase."),
+    ("message", "Why, in words."),
+    ("lastTransitionTime", "When its status changed last."),
+    (
+        "observedGeneration",
+        "`metadata.generation` that it is about.",
+    ),
+];
 
 /// The CustomResourceDefinition `streamapps.millrace.dev`, as `crdgen` prints and the chart installs
 /// it.
@@ -28,6 +44,7 @@ pub fn definition() -> CustomResourceDefinition {
         .filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
     for schema in schemas {
         tidy(schema);
+        shorten_conditions(schema);
         schema.x_kubernetes_validations =
             Some(rules::resource().into_iter().map(validation).collect());
     }
@@ -63,6 +80,30 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         tidy(values);
     }
+}
+
+/// Describes the fields of `status.conditions` in a line each, not in Kubernetes' paragraphs.
+fn shorten_conditions(schema: &mut JSONSchemaProps) {
+    let status = properties(schema).and_then(|fields| fields.get_mut("status"));
+    let conditions = status
+        .and_then(properties)
+        .and_then(|fields| fields.get_mut("conditions"));
+    let Some(JSONSchemaPropsOrArray::Schema(condition)) =
+        conditions.and_then(|conditions| conditions.items.as_mut())
+    else {
+        return;
+    };
+    condition.description = None;
+    for (name, field) in properties(condition).into_iter().flatten() {
+        let description = CONDITION.iter().find(|(known, _)| known == name);
+        if let Some((_, description)) = description {
+            field.description = Some((*description).to_owned());
+        }
+    }
+}
+
+fn properties(schema: &mut JSONSchemaProps) -> Option<&mut BTreeMap<String, JSONSchemaProps>> {
+    schema.properties.as_mut()
 }
 
 fn validation(rule: Rule) -> ValidationRule {

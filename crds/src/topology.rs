@@ -28,9 +28,9 @@ pub use serde_name::{InvalidTimestamp, OffsetResetName, SerdeName, Serdes};
 pub(crate) use serde_name::{duration, field_describes};
 pub use step::{
     Aggregate, Branch, Cogroup, Cogrouped, Count, EmitName, Empty, FlatMap, GroupBy, GroupByKey,
-    Hopping, Join, Map, Peek, Print, Process, ProcessorStore, ProcessorWindow, Reduce, Repartition,
-    Session, Sliding, Split, Step, Suppress, To, ToTable, Tumbling, Versioned, WhenFull,
-    WindowedBy,
+    Hopping, Join, Map, Peek, Print, Process, ProcessorSession, ProcessorStore, ProcessorWindow,
+    Reduce, Repartition, Session, Sliding, Split, Step, Suppress, To, ToTable, Tumbling, Versioned,
+    WhenFull, WindowedBy,
 };
 pub use stream::Stream;
 pub use table::{GlobalTable, Table};

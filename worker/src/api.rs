@@ -37,11 +37,14 @@ mod processor;
 mod record;
 mod registry;
 mod schedule;
+mod session;
 mod state_store;
 mod store;
+mod versioned;
 mod window;
 mod worker;
 
+pub use crate::state::Placed;
 pub use context::{ProcessingContext, ProcessorContext};
 pub use error::{ProcessorError, ProcessorResult};
 pub use fixed_key::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord};
@@ -52,9 +55,11 @@ pub use processor::Processor;
 pub use record::Record;
 pub use registry::{Processors, ProcessorsMissing};
 pub use schedule::{Punctuation, Schedule};
+pub use session::{SessionStore, SessionedRow};
 pub use state_store::{StateStore, StoreFailure, StorePlace, StoreSupplier};
 pub use store::Stored;
 pub use tikv_jemallocator::Jemalloc;
+pub use versioned::VersionedStore;
 pub use window::{WindowStore, WindowedRow};
 pub use worker::Worker;
 

@@ -61,7 +61,8 @@ pub use options::{
 };
 pub use process::{
     FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, KeyValueStore, Processed,
-    Processor, ProcessorContext, Record, StoreBuilder, StoredValue, WindowStore,
+    Processor, ProcessorContext, Record, SessionStore, StoreBuilder, StoredValue, VersionedStore,
+    WindowStore,
 };
 pub use stream::KStream;
 pub use table::KTable;

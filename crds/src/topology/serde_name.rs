@@ -93,10 +93,10 @@ impl fmt::Display for SerdeKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Serdes {
-    /// Format of keys.
+    /// Key format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SerdeName>,
-    /// Format of values.
+    /// Value format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SerdeName>,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use grouping::{Aggregate, Cogroup, Cogrouped, Count, GroupBy, GroupByKey, Reduce};
 pub use join::Join;
-pub use process::{Process, ProcessorStore, ProcessorWindow};
+pub use process::{Process, ProcessorSession, ProcessorStore, ProcessorWindow};
 pub use stateless::{Branch, FlatMap, Map, Peek, Print, Repartition, Split, To};
 pub use table::{Empty, Suppress, ToTable, Versioned, WhenFull};
 pub use window::{EmitName, Hopping, Session, Sliding, Tumbling, WindowedBy};

@@ -58,10 +58,10 @@ pub struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub store: Option<String>,
-    /// Keeps the store in memory: restored whole at each start. Default: false.
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
     /// Forwards a key's last change, once a commit. Default: false.

@@ -10,7 +10,9 @@ use super::error::{ProcessorError, ProcessorResult};
 use super::key_value::KeyValueStore;
 use super::record::Record;
 use super::schedule::Schedule;
+use super::session::SessionStore;
 use super::store::{StoreAccess, StoreAt};
+use super::versioned::VersionedStore;
 use super::window::WindowStore;
 use crate::processor::{Context, NodeError, ProcessStep};
 use crate::record;
@@ -122,6 +124,46 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
         match at.shape() {
             Shape::Window { .. } => Ok(WindowStore(at)),
             _ => Err(at.refused("it is no window store")),
+        }
+    }
+
+    /// A session store of the step, by name.
+    ///
+    /// # Errors
+    /// As [`ProcessingContext::key_value`].
+    ///
+    /// ```
+    /// use millrace_worker::api::{ProcessorContext, ProcessorError, Value};
+    ///
+    /// fn visits(context: &mut ProcessorContext<'_, '_>) -> Result<usize, ProcessorError> {
+    ///     Ok(context.session("visits")?.fetch(Value::String("ann"))?.len())
+    /// }
+    /// ```
+    pub fn session(&mut self, name: &str) -> Result<SessionStore<'_, 'r>, ProcessorError> {
+        let at = self.store(name)?;
+        match at.shape() {
+            Shape::Session { .. } => Ok(SessionStore(at)),
+            _ => Err(at.refused("it is no session store")),
+        }
+    }
+
+    /// A versioned store of the step, by name.
+    ///
+    /// # Errors
+    /// As [`ProcessingContext::key_value`].
+    ///
+    /// ```
+    /// use millrace_worker::api::{ProcessorContext, ProcessorError, Value};
+    ///
+    /// fn is_priced(context: &mut ProcessorContext<'_, '_>) -> Result<bool, ProcessorError> {
+    ///     Ok(context.versioned("prices")?.get(Value::String("tea"))?.is_some())
+    /// }
+    /// ```
+    pub fn versioned(&mut self, name: &str) -> Result<VersionedStore<'_, 'r>, ProcessorError> {
+        let at = self.store(name)?;
+        match at.shape() {
+            Shape::Versioned { .. } => Ok(VersionedStore(at)),
+            _ => Err(at.refused("it is no versioned store")),
         }
     }
 

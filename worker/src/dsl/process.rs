@@ -7,7 +7,9 @@ mod context;
 mod fixed_key;
 mod options;
 mod record;
+mod session;
 mod store;
+mod versioned;
 
 use std::marker::PhantomData;
 
@@ -25,7 +27,9 @@ pub use context::{FixedKeyProcessorContext, ProcessorContext};
 pub use fixed_key::FixedKeyProcessor;
 pub use options::{Processed, StoreBuilder};
 pub use record::{FixedKeyRecord, Record};
+pub use session::SessionStore;
 pub use store::{KeyValueStore, StoredValue, WindowStore};
+pub use versioned::VersionedStore;
 
 /// A node of the user's own: records of `K` and `V` in, records of `L` and `W` out (Kafka Streams'
 /// `Processor`). All else is as [`api::Processor`] says, which is the same without types: one is made for

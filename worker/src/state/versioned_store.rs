@@ -23,7 +23,16 @@ const DELETED: u8 = 0;
 /// First byte of a history row's value: the rest is it.
 const VALUE: u8 = 1;
 
-/// Where a put has come to lie.
+/// Where a put has come to lie among the versions of its key.
+///
+/// ```
+/// use millrace_worker::api::Placed;
+///
+/// fn is_seen(placed: Placed) -> bool {
+///     placed != Placed::Expired
+/// }
+/// assert!(is_seen(Placed::Until(5)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
     /// It is the latest version.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_crds::plan::plan;
-use millrace_worker::api::{ProcessorResult, Punctuation};
+use millrace_worker::api::{Placed, ProcessorResult, Punctuation};
 use millrace_worker::dsl::{
     Application, FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, Grouped, Processed,
     Processor, ProcessorContext, Record, StoreBuilder, StreamsBuilder, TimeWindows, Topology,
@@ -185,6 +185,107 @@ fn a_fixed_key_processor_keeps_keys_with_their_windows() {
         "10000 1 in window 2 @12001",
     ];
     assert_eq!(said, expected);
+}
+
+/// One visit of all clicks of a user that are within ten seconds of each other, and its price as of its
+/// first click.
+struct Visits;
+
+impl Processor<String, i64, String, String> for Visits {
+    fn process<'r>(
+        &mut self,
+        record: Record<'r, String, i64>,
+        context: &mut ProcessorContext<'_, 'r, String, String>,
+    ) -> ProcessorResult {
+        let (user, time) = (&record.key, record.timestamp);
+        let mut prices = context.versioned_store::<String, i64>("prices")?;
+        assert_ne!(prices.put(user, &record.value, time)?, Placed::Expired);
+        let mut visits = context.session_store::<String, i64>("visits")?;
+        let mut visit = Windowed {
+            key: user.clone(),
+            start: time,
+            end: time,
+        };
+        let mut clicks = 1;
+        for (before, count) in visits.find_sessions(user, time - 10_000, time + 10_000)? {
+            assert_eq!(
+                visits.fetch_session(user, before.start, before.end)?,
+                Some(count)
+            );
+            assert!(visits.remove(&before)?);
+            visit.start = visit.start.min(before.start);
+            visit.end = visit.end.max(before.end);
+            clicks += count;
+        }
+        assert!(visits.put(&visit, &clicks)?);
+        assert!(visits.fetch(user)?.contains(&(visit.clone(), clicks)));
+        let all = visits.find_ended(0, i64::MAX)?.len();
+        let mut prices = context.versioned_store::<String, i64>("prices")?;
+        let first = prices
+            .get_as_of(user, visit.start)?
+            .map(|price| price.value);
+        let latest = prices.get(user)?.map(|price| price.value);
+        let said = format!("{clicks} of {all} visits from {first:?} to {latest:?}");
+        context.forward(record.with_value(said))
+    }
+}
+
+/// Forgets a user's price, and says what it was and how many visits there were.
+struct Forget;
+
+impl FixedKeyProcessor<String, String, String> for Forget {
+    fn process<'r>(
+        &mut self,
+        record: FixedKeyRecord<'r, String, String>,
+        context: &mut FixedKeyProcessorContext<'_, 'r, String>,
+    ) -> ProcessorResult {
+        let mut prices = context.versioned_store::<String, i64>("prices")?;
+        let was = prices.delete(record.key(), record.timestamp())?;
+        let mut visits = context.session_store::<String, i64>("visits")?;
+        let visits = visits.fetch(record.key())?.len();
+        let said = format!("{:?} in {visits}", was.map(|price| price.value));
+        context.forward(record.with_value(said))
+    }
+}
+
+#[test]
+fn sessions_and_versions_have_their_types() {
+    let hour = 60 * MINUTE;
+    let builder = StreamsBuilder::new();
+    let stores = Processed::named("visits")
+        .with_store(StoreBuilder::session::<String, i64>("visits", hour))
+        .with_store(StoreBuilder::versioned::<String, i64>("prices", hour).in_memory());
+    let clicks = builder.stream::<String, i64>("clicks");
+    clicks.process(|| Visits, stores).to("visits");
+    let shared = Processed::named("forget").using("visits").using("prices");
+    builder
+        .stream::<String, String>("leavers")
+        .process_values(|| Forget, shared)
+        .to("left");
+    let driver = TopologyTestDriver::new("visits", &builder.build()).unwrap();
+    let mut clicks = driver.input_topic::<String, i64>("clicks").unwrap();
+    for (price, time) in [(5, 1_000), (7, 30_000), (6, 9_000)] {
+        clicks.pipe_at("ann", price, time).unwrap();
+    }
+    let visits = driver.output_topic::<String, String>("visits").unwrap();
+    let said: Vec<String> = visits
+        .read_all()
+        .unwrap()
+        .into_iter()
+        .map(|(_, said)| said)
+        .collect();
+    let expected = [
+        "1 of 1 visits from Some(5) to Some(5)",
+        "1 of 2 visits from Some(7) to Some(7)",
+        "2 of 2 visits from Some(5) to Some(7)",
+    ];
+    assert_eq!(said, expected);
+    let mut leavers = driver.input_topic::<String, String>("leavers").unwrap();
+    leavers.pipe_at("ann", "bye", 40_000).unwrap();
+    leavers.pipe_at("ann", "bye", 50_000).unwrap();
+    let left = driver.output_topic::<String, String>("left").unwrap();
+    assert_eq!(left.read().unwrap().1, "Some(7) in 2");
+    assert_eq!(left.read().unwrap().1, "None in 2");
 }
 
 /// Asks for a store with other types than it was made with.

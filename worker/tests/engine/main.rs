@@ -14,6 +14,7 @@ mod joins;
 mod kafka_streams;
 mod patterns;
 mod poison;
+mod processor_stores;
 mod processors;
 mod refused_offsets;
 mod restores;

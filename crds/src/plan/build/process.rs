@@ -17,7 +17,7 @@ use crate::plan::graph::{
 use crate::plan::names::check_name;
 use crate::problem::Problem;
 use crate::suggest;
-use crate::topology::{Process, ProcessorStore, SerdeName};
+use crate::topology::{Process, ProcessorStore, ProcessorWindow, SerdeName};
 
 /// A store that a processor uses and another step makes.
 pub(super) struct UsedStore<'a> {
@@ -86,28 +86,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn new_store(&mut self, path: &Path, name: &str, store: &ProcessorStore) -> Option<StoreId> {
-        let kind = match &store.window {
-            None => StoreKind::KeyValue,
-            Some(window) => {
-                let path = path.key("window");
-                let size_ms = self.duration(&path.key("size"), &window.size, 1)?;
-                let path = path.key("retention");
-                let retention_ms = self.duration(&path, &window.retention, 1)?;
-                if retention_ms < size_ms {
-                    let message = format!(
-                        "windows last for {} and are kept for {} only",
-                        duration(size_ms),
-                        duration(retention_ms)
-                    );
-                    return self.refuse(&path, message, "keep them at least as long as they last");
-                }
-                StoreKind::Window {
-                    size_ms,
-                    retention_ms,
-                    retain_duplicates: false,
-                }
-            }
-        };
+        let kind = self.store_kind(path, store)?;
         let formats = (
             SerdeKind::from(store.key.unwrap_or(self.defaults.key)),
             SerdeKind::from(store.value.unwrap_or(self.defaults.value)),
@@ -117,6 +96,46 @@ impl<'a> Builder<'a, '_> {
             in_memory: store.in_memory,
             logging: store.logging,
             ..NewStore::new(name, path, formats)
+        })
+    }
+
+    /// What a processor's own store keeps. `None` where that is refused.
+    fn store_kind(&mut self, path: &Path, store: &ProcessorStore) -> Option<StoreKind> {
+        let kinds = [
+            ("window", store.window.is_some()),
+            ("session", store.session.is_some()),
+            ("versioned", store.versioned.is_some()),
+        ];
+        if kinds.iter().any(|(_, set)| *set) {
+            self.one_of(path, "what the store keeps", &kinds)?;
+        }
+        if let Some(window) = &store.window {
+            return self.kept_windows(&path.key("window"), window);
+        }
+        if let Some(session) = &store.session {
+            let path = path.key("session").key("retention");
+            let retention_ms = self.duration(&path, &session.retention, 1)?;
+            return Some(StoreKind::Session { retention_ms });
+        }
+        self.versions(path, store.versioned.as_ref())
+    }
+
+    fn kept_windows(&mut self, path: &Path, window: &ProcessorWindow) -> Option<StoreKind> {
+        let size_ms = self.duration(&path.key("size"), &window.size, 1)?;
+        let path = path.key("retention");
+        let retention_ms = self.duration(&path, &window.retention, 1)?;
+        if retention_ms < size_ms {
+            let message = format!(
+                "windows last for {} and are kept for {} only",
+                duration(size_ms),
+                duration(retention_ms)
+            );
+            return self.refuse(&path, message, "keep them at least as long as they last");
+        }
+        Some(StoreKind::Window {
+            size_ms,
+            retention_ms,
+            retain_duplicates: false,
         })
     }
 
@@ -179,7 +198,7 @@ impl<'a> Builder<'a, '_> {
                 Err(why) => {
                     let message =
                         format!("a processor cannot use the store `{}`: {why}", used.name);
-                    let help = "name a processor's key-value or window store, or a table's";
+                    let help = "name a processor's own store, or a table's";
                     self.problems
                         .add(Problem::new(&used.path, message).help(help));
                 }
@@ -190,11 +209,8 @@ impl<'a> Builder<'a, '_> {
     /// Whether a store that another step makes may be written by a processor; or why it cannot even be
     /// read.
     fn usable(&self, store: &Store) -> Result<bool, &'static str> {
-        match store.kind {
-            StoreKind::Versioned { .. } => return Err("it keeps versions"),
-            StoreKind::Session { .. } => return Err("it keeps sessions"),
-            StoreKind::KeyValue if store.windowed.is_some() => return Err("its keys have windows"),
-            StoreKind::KeyValue | StoreKind::Window { .. } => {}
+        if store.windowed.is_some() {
+            return Err("its keys have windows");
         }
         let mut kinds = self.graph.nodes.iter().map(|node| &node.kind);
         let found = kinds.find_map(|kind| match kind {

@@ -67,10 +67,10 @@ pub struct Aggregate {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory: restored whole at each start. Default: false.
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
     /// Forwards a key's last change, once a commit. Default: false.
@@ -88,10 +88,10 @@ pub struct Count {
     /// Formats of the store. The value is `long` unless named otherwise.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory: restored whole at each start. Default: false.
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
     /// Forwards a key's last change, once a commit. Default: false.
@@ -118,10 +118,10 @@ pub struct Reduce {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory: restored whole at each start. Default: false.
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
     /// Forwards a key's last change, once a commit. Default: false.
@@ -154,10 +154,10 @@ pub struct Cogroup {
     /// Formats of the store.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory: restored whole at each start. Default: false.
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
     /// Forwards a key's last change, once a commit. Default: false.

@@ -22,7 +22,7 @@ pub struct Join {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub global_table: Option<String>,
-    /// Expression for the joined value. Sees `key`, `left` and `right` (null where there is none).
+    /// Expression for the value. Sees `key`, `left` and `right` (null where there is none).
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub value: String,
     /// With a global table: expression for the key to look up. Default: the record's key.
@@ -33,8 +33,8 @@ pub struct Join {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub foreign_key: Option<String>,
-    /// With a stream: how much earlier than the left record the right one may be, such as `10m`;
-    /// this, `after`, or both.
+    /// With a stream: how much earlier than the left record the right one may be; this, `after`, or
+    /// both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub before: Option<String>,
@@ -42,13 +42,13 @@ pub struct Join {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub after: Option<String>,
-    /// How long late records are waited for, with a stream, or records are held back, with a
-    /// versioned table. Default: `0ms`.
+    /// How long late records are waited for, with a stream, or held back, with a versioned table.
+    /// Default: `0ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration")]
     pub grace: Option<String>,
-    /// Name of the join's own topics and stores: needed where a step before changed the key, with a
-    /// stream, and with a foreign key.
+    /// Name of its own topics and stores: needed where a step before changed the key, with a stream,
+    /// and with a foreign key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_LENGTH))]
     pub name: Option<String>,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
-use crate::topology::{SerdeName, Serdes, duration};
+use crate::topology::{SerdeName, Serdes, Versioned, duration};
 
 /// A processor that the worker's image has registered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,8 +19,7 @@ pub struct Process {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::PROCESSOR_STORES))]
     pub stores: BTreeMap<String, ProcessorStore>,
-    /// Names of further stores it uses, at most 20: those of other processors, or a table's, which it
-    /// only reads.
+    /// Further stores it uses, at most 20: of other processors, or of tables, which it only reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::PROCESSOR_STORES), inner(length(min = 1, max = limits::NAME_LENGTH)))]
     pub uses: Vec<String>,
@@ -36,6 +35,7 @@ pub struct Process {
 /// A store of a processor. Every row has a time beside its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(description = "Every row has a time beside its value.")]
 pub struct ProcessorStore {
     /// Format of keys. Default: `spec.defaults.key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,10 +46,16 @@ pub struct ProcessorStore {
     /// A value per key and window. Default: one per key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<ProcessorWindow>,
-    /// Keeps it in memory: restored whole at each start. Default: false.
+    /// A value per key and session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<ProcessorSession>,
+    /// Versions of each key's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versioned: Option<Versioned>,
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs it to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
 }
@@ -61,7 +67,16 @@ pub struct ProcessorWindow {
     /// Length of a window, such as `5m`.
     #[schemars(schema_with = "duration")]
     pub size: String,
-    /// How long a window is kept after its start, by the times written; at least `size`.
+    /// How long one is kept after its start, by the times written; at least `size`.
+    #[schemars(schema_with = "duration")]
+    pub retention: String,
+}
+
+/// Sessions of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProcessorSession {
+    /// How long one is kept after its end, by the times written.
     #[schemars(schema_with = "duration")]
     pub retention: String,
 }

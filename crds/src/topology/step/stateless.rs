@@ -119,7 +119,7 @@ pub struct To {
     /// Format of values. Default: the input's where it fits, else `spec.defaults.value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SerdeName>,
-    /// Another Kafka cluster to write to. Reserved: not supported yet.
+    /// Reserved, for another Kafka cluster to write to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::CLUSTER_LENGTH))]
     pub cluster: Option<String>,

@@ -16,10 +16,10 @@ pub struct ToTable {
     /// Formats of the store, and of the repartition topic should a step before have changed the key.
     #[serde(default)]
     pub serdes: Serdes,
-    /// Keeps the store in memory: restored whole at each start. Default: false.
+    /// Kept in memory: restored whole at each start. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
-    /// Logs the store to its changelog topic. Default: true.
+    /// Logged to its changelog topic. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<bool>,
     /// Forwards a key's last change, once a commit. Default: false.

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::record::{FixedKeyRecord, Record};
+use super::session::SessionStore;
 use super::store::{KeyValueStore, WindowStore};
+use super::versioned::VersionedStore;
 use crate::api::{self, ProcessingContext, ProcessorError, ProcessorResult};
 use crate::data::Data;
 
@@ -55,6 +57,48 @@ impl<'r, L, W> ProcessorContext<'_, 'r, L, W> {
         name: &str,
     ) -> Result<WindowStore<'_, 'r, K, V>, ProcessorError> {
         WindowStore::of(&mut self.context, name)
+    }
+
+    /// A session store of the step, likewise.
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    ///
+    /// ```
+    /// use millrace_worker::api::ProcessorError;
+    /// use millrace_worker::dsl::ProcessorContext;
+    ///
+    /// fn visits(context: &mut ProcessorContext<'_, '_, String, i64>) -> Result<usize, ProcessorError> {
+    ///     let mut visits = context.session_store::<String, i64>("visits")?;
+    ///     Ok(visits.fetch(&"ann".to_owned())?.len())
+    /// }
+    /// ```
+    pub fn session_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<SessionStore<'_, 'r, K, V>, ProcessorError> {
+        SessionStore::of(&mut self.context, name)
+    }
+
+    /// A versioned store of the step, likewise.
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    ///
+    /// ```
+    /// use millrace_worker::api::ProcessorError;
+    /// use millrace_worker::dsl::ProcessorContext;
+    ///
+    /// fn is_priced(context: &mut ProcessorContext<'_, '_, String, i64>) -> Result<bool, ProcessorError> {
+    ///     let mut prices = context.versioned_store::<String, f64>("prices")?;
+    ///     Ok(prices.get(&"tea".to_owned())?.is_some())
+    /// }
+    /// ```
+    pub fn versioned_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<VersionedStore<'_, 'r, K, V>, ProcessorError> {
+        VersionedStore::of(&mut self.context, name)
     }
 }
 
@@ -119,6 +163,48 @@ impl<'r, W> FixedKeyProcessorContext<'_, 'r, W> {
         name: &str,
     ) -> Result<WindowStore<'_, 'r, K, V>, ProcessorError> {
         WindowStore::of(&mut self.context, name)
+    }
+
+    /// As [`ProcessorContext::session_store`].
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    ///
+    /// ```
+    /// use millrace_worker::api::ProcessorError;
+    /// use millrace_worker::dsl::FixedKeyProcessorContext;
+    ///
+    /// fn visits(context: &mut FixedKeyProcessorContext<'_, '_, i64>) -> Result<usize, ProcessorError> {
+    ///     let mut visits = context.session_store::<String, i64>("visits")?;
+    ///     Ok(visits.fetch(&"ann".to_owned())?.len())
+    /// }
+    /// ```
+    pub fn session_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<SessionStore<'_, 'r, K, V>, ProcessorError> {
+        SessionStore::of(&mut self.context, name)
+    }
+
+    /// As [`ProcessorContext::versioned_store`].
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::key_value_store`].
+    ///
+    /// ```
+    /// use millrace_worker::api::ProcessorError;
+    /// use millrace_worker::dsl::FixedKeyProcessorContext;
+    ///
+    /// fn is_priced(context: &mut FixedKeyProcessorContext<'_, '_, i64>) -> Result<bool, ProcessorError> {
+    ///     let mut prices = context.versioned_store::<String, f64>("prices")?;
+    ///     Ok(prices.get(&"tea".to_owned())?.is_some())
+    /// }
+    /// ```
+    pub fn versioned_store<K: Data, V: Data>(
+        &mut self,
+        name: &str,
+    ) -> Result<VersionedStore<'_, 'r, K, V>, ProcessorError> {
+        VersionedStore::of(&mut self.context, name)
     }
 }
 

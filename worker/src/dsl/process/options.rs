@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millrace_crds::topology::{Process, ProcessorStore, ProcessorWindow};
+use millrace_crds::topology::{
+    Process, ProcessorSession, ProcessorStore, ProcessorWindow, Versioned,
+};
 
 use crate::data::Data;
 use crate::dsl::graph::{Graph, format_name};
@@ -109,6 +111,40 @@ impl StoreBuilder {
         builder
     }
 
+    /// A value per key and session, kept for so long after the session's end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use millrace_worker::dsl::{Processed, StoreBuilder};
+    ///
+    /// let visits = StoreBuilder::session::<String, i64>("visits", Duration::from_secs(3600));
+    /// let processed = Processed::named("visits").with_store(visits);
+    /// ```
+    pub fn session<K: Data, V: Data>(name: impl Into<String>, retention: Duration) -> Self {
+        let mut builder = Self::key_value::<K, V>(name);
+        builder.store.session = Some(ProcessorSession {
+            retention: written(retention),
+        });
+        builder
+    }
+
+    /// The latest value per key, and for so long those before (KIP-889).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use millrace_worker::dsl::{Processed, StoreBuilder};
+    ///
+    /// let prices = StoreBuilder::versioned::<String, f64>("prices", Duration::from_secs(3600));
+    /// let processed = Processed::named("prices").with_store(prices);
+    /// ```
+    pub fn versioned<K: Data, V: Data>(name: impl Into<String>, retention: Duration) -> Self {
+        let mut builder = Self::key_value::<K, V>(name);
+        builder.store.versioned = Some(Versioned {
+            retention: written(retention),
+        });
+        builder
+    }
+
     /// Keeps it in memory instead of on disk; it is restored whole at each start.
     #[must_use]
     pub fn in_memory(mut self) -> Self {
@@ -117,7 +153,7 @@ impl StoreBuilder {
     }
 
     /// Has it kept by a supplier of stores that the program registers under this name
-    /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). Not with windows.
+    /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). One value per key alone.
     #[must_use]
     pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
         self.supplier = Some(supplier.into());

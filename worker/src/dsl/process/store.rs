@@ -19,7 +19,7 @@ pub struct StoredValue<V> {
 }
 
 impl<V: Data> StoredValue<V> {
-    fn read(stored: &api::Stored<'_>) -> Result<Self, ProcessorError> {
+    pub(super) fn read(stored: &api::Stored<'_>) -> Result<Self, ProcessorError> {
         Ok(Self {
             value: read("a stored value", stored.value)?,
             timestamp: stored.timestamp,
@@ -27,12 +27,15 @@ impl<V: Data> StoredValue<V> {
     }
 }
 
-fn read<T: Data>(what: &str, value: millrace_expr::Value<'_>) -> Result<T, ProcessorError> {
+pub(super) fn read<T: Data>(
+    what: &str,
+    value: millrace_expr::Value<'_>,
+) -> Result<T, ProcessorError> {
     T::from_value(value).map_err(|error| refused(what, &error))
 }
 
 /// Refuses types whose formats are not those of the store: bytes must never be read as another type's.
-fn check<K: Data, V: Data>(
+pub(super) fn check<K: Data, V: Data>(
     name: &str,
     (key, value): (SerdeKind, SerdeKind),
 ) -> Result<(), ProcessorError> {
