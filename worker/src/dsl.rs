@@ -14,7 +14,7 @@
 //! be joined, both sides of a join have one type of key. The rest is said by [`Topology::plan`], before
 //! any record.
 //!
-//! Closures get values of their own ([`Data`](crate::data::Data)), so a `String` is an allocation per
+//! Closures get values of their own ([`Data`]), so a `String` is an allocation per
 //! record; the topology language, which borrows, has none.
 
 mod aggregator;

@@ -135,7 +135,7 @@ impl<'r> Record<'r> {
     }
 
     /// With other headers, such as
-    /// [`ProcessorContext::headers`](super::ProcessorContext::headers) makes.
+    /// [`ProcessingContext::headers`](super::ProcessingContext::headers) makes.
     ///
     /// ```
     /// # use millrace_worker::api::{HeadersBuf, Record, Value};
