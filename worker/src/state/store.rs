@@ -2,7 +2,7 @@
 //!
 //! Knows rows by their row keys (see [`Shape`]) and when they expire; what they mean is read and written
 //! through [`WindowStore`](super::WindowStore), [`SessionStore`](super::SessionStore) and
-//! [`VersionedStore`](super::VersionedStore). Of a key-value store the row key is the key itself.
+//! [`VersionedStore`]. Of a key-value store the row key is the key itself.
 
 use std::sync::PoisonError;
 
