@@ -23,6 +23,7 @@ mod branch;
 mod call;
 mod cogroup;
 mod declare;
+mod extractor;
 mod global;
 mod graph;
 mod grouped;
@@ -44,7 +45,10 @@ use millrace_crds::topology as language;
 pub use application::Application;
 pub(crate) use application::plan_document;
 pub use branch::BranchedKStream;
-pub use cogroup::CogroupedKStream;
+pub use cogroup::{
+    CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream,
+};
+pub use extractor::ConsumedRecord;
 pub use global::GlobalKTable;
 pub use grouped::KGroupedStream;
 pub use grouped_table::KGroupedTable;
@@ -179,7 +183,7 @@ impl StreamsBuilder {
     pub fn stream_with<K: Data, V: Data>(
         &self,
         topics: impl IntoIterator<Item = impl Into<String>>,
-        consumed: Consumed,
+        consumed: Consumed<K, V>,
     ) -> KStream<K, V> {
         let mut topics: Vec<String> = topics.into_iter().map(Into::into).collect();
         let name = topics.first().cloned().unwrap_or_default();
@@ -210,7 +214,7 @@ impl StreamsBuilder {
     pub fn stream_pattern<K: Data, V: Data>(
         &self,
         pattern: impl Into<String>,
-        consumed: Consumed,
+        consumed: Consumed<K, V>,
     ) -> KStream<K, V> {
         let pattern = pattern.into();
         let name = pattern.clone();
@@ -225,13 +229,13 @@ impl StreamsBuilder {
         &self,
         name: &str,
         origin: language::Stream,
-        consumed: Consumed,
+        consumed: Consumed<K, V>,
     ) -> KStream<K, V> {
         let stream = language::Stream {
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
             offset_reset: consumed.offset_reset,
-            timestamp: consumed.wall_clock.then(|| "wallClock".to_owned()),
+            timestamp: consumed.timestamp(&self.graph),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
             processing_errors: consumed.processing_errors,
@@ -282,7 +286,7 @@ impl StreamsBuilder {
     pub fn table_with<K: Data, V: Data>(
         &self,
         topic: impl Into<String>,
-        consumed: Consumed,
+        consumed: Consumed<K, V>,
         store: impl Into<MaterializedTable>,
     ) -> KTable<K, V> {
         let topic = topic.into();
@@ -292,7 +296,7 @@ impl StreamsBuilder {
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
             offset_reset: consumed.offset_reset,
-            timestamp: consumed.wall_clock.then(|| "wallClock".to_owned()),
+            timestamp: consumed.timestamp(&self.graph),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
             processing_errors: consumed.processing_errors,

@@ -3,6 +3,7 @@
 mod joined;
 mod suppressed;
 
+use std::fmt;
 use std::time::Duration;
 
 use millrace_crds::stream_app::ErrorPolicy;
@@ -11,8 +12,11 @@ use millrace_crds::topology::{InvalidTimestamp, OffsetResetName};
 pub use joined::{Joined, StreamJoined};
 pub use suppressed::{BufferConfig, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses};
 
+use super::extractor::Extractor;
+
 /// How a topic is read. By default from its earliest record, by the records' own times, and with the
-/// application's policy for what cannot be read.
+/// application's policy for what cannot be read. `K` and `V` are the types of the records; mostly the
+/// stream or table says them.
 ///
 /// ```
 /// # use millrace_worker::dsl::{Consumed, ErrorPolicy, StreamsBuilder};
@@ -26,17 +30,54 @@ pub use suppressed::{BufferConfig, Suppressed, SuppressedBy, UntilTimeLimit, Unt
 /// assert!(input.pipe_tombstone("ann").is_err());
 /// # Ok::<(), millrace_worker::testing::DriverError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Consumed {
+pub struct Consumed<K, V> {
     pub(super) offset_reset: Option<OffsetResetName>,
-    pub(super) wall_clock: bool,
+    pub(super) time: EventTime<K, V>,
     pub(super) invalid_timestamp: Option<InvalidTimestamp>,
     pub(super) deserialization_errors: Option<ErrorPolicy>,
     pub(super) processing_errors: Option<ErrorPolicy>,
     pub(super) production_errors: Option<ErrorPolicy>,
 }
 
-impl Consumed {
+/// Where a record's time comes from.
+pub(super) enum EventTime<K, V> {
+    /// The record.
+    Record,
+    /// The clock, when it is processed.
+    WallClock,
+    /// A closure.
+    Extracted(Extractor<K, V>),
+}
+
+impl<K, V> Default for Consumed<K, V> {
+    fn default() -> Self {
+        Self {
+            offset_reset: None,
+            time: EventTime::Record,
+            invalid_timestamp: None,
+            deserialization_errors: None,
+            processing_errors: None,
+            production_errors: None,
+        }
+    }
+}
+
+impl<K, V> Clone for Consumed<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            time: self.time.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Consumed<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Consumed by the time {:?}", self.time)
+    }
+}
+
+impl<K, V> Consumed<K, V> {
     /// The defaults.
     ///
     /// ```
@@ -85,7 +126,7 @@ impl Consumed {
     /// ```
     #[must_use]
     pub fn with_wall_clock(mut self) -> Self {
-        self.wall_clock = true;
+        self.time = EventTime::WallClock;
         self
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millrace_worker::dsl::{
-    BufferConfig, EmitStrategy, Grouped, KStream, Materialized, SessionWindows, SlidingWindows,
-    StreamsBuilder, Suppressed, TimeWindows, Windowed,
+    BufferConfig, CogroupedKStream, EmitStrategy, Grouped, KStream, KTable, Materialized,
+    SessionWindows, SlidingWindows, StreamsBuilder, Suppressed, TimeWindows, Windowed,
 };
 
 use crate::support::Driven;
@@ -219,6 +219,131 @@ fn several_streams_make_one_table() {
     let (customer, paid) = (1_i64.to_be_bytes(), 2.5_f64.to_be_bytes());
     let out = driven.feed_bytes("payments", Some(&customer), Some(&paid), 1);
     assert_eq!(out, ["open 1:+7-2.5@1"]);
+}
+
+/// The cogroup of `numbers` and `payments` over windows, in YAML.
+fn cogrouped_yaml(windows: &str, merge: &str) -> Driven {
+    Driven::yaml(&format!(
+        r#"apiVersion: millrace.dev/v1alpha1
+kind: StreamApp
+metadata: {{name: app}}
+spec:
+  kafka: {{bootstrapServers: "none:9092"}}
+  defaults: {{key: string}}
+  topology:
+    streams:
+      numbers: {{topic: numbers, key: string, value: long}}
+      payments: {{topic: payments, key: long, value: double}}
+      out:
+        from: open
+        steps:
+        - toStream: {{}}
+        - selectKey: 'key + "[" + string(window.start) + "," + string(window.end) + "]"'
+        to: {{topic: open}}
+    tables:
+      open:
+        from: numbers
+        steps:
+        - groupByKey: {{}}
+        - windowedBy: {windows}
+        - cogroup:
+            name: open
+            initial: '""'
+            value: aggregate + "+" + string(value)
+            with:
+            - stream: payments
+              key: string(key)
+              name: payments-by-customer
+              value: aggregate + "-" + string(value)
+            {merge}
+            serdes: {{value: string}}
+"#
+    ))
+}
+
+/// The same in Rust, before its windows.
+fn cogrouped(builder: &StreamsBuilder) -> CogroupedKStream<String, String> {
+    let orders = numbers(builder).group_by_key(Grouped::new());
+    let payments = builder
+        .stream::<i64, f64>("payments")
+        .group_by(|customer, _| customer.to_string(), "payments-by-customer");
+    orders
+        .cogroup(|_, n, open: String| format!("{open}+{n}"))
+        .cogroup(&payments, |_, paid, open| format!("{open}-{paid:?}"))
+}
+
+/// Feeds both the same numbers and payments of customer 1; what comes out of both.
+fn same_cogroup(rust: &StreamsBuilder, mut yaml: Driven) -> Vec<String> {
+    let mut rust = Driven::of(rust);
+    let customer = 1_i64.to_be_bytes();
+    let mut all = Vec::new();
+    for (n, paid, time) in [(7, 2.5, 3), (8, 0.5, 18), (9, 1.5, 10), (6, 3.5, 150)] {
+        let paid = f64::to_be_bytes(paid);
+        let [one, other] = [&mut rust, &mut yaml].map(|driven| {
+            let mut out = driven.long("numbers", "1", n, time);
+            out.extend(driven.feed_bytes("payments", Some(&customer), Some(&paid), time + 1));
+            out
+        });
+        assert_eq!(one, other);
+        all.extend(one);
+    }
+    all
+}
+
+/// The table as a stream with its windows in the keys.
+fn to_open(table: &KTable<Windowed<String>, String>) {
+    table.to_stream().select_key(key).to("open");
+}
+
+#[test]
+fn several_streams_make_one_table_of_windows_as_in_yaml() {
+    let retention = Duration::from_secs(3600);
+    let builder = StreamsBuilder::new();
+    let windows = TimeWindows::of_size_and_grace(TEN, 10 * TEN);
+    let windowed = cogrouped(&builder).windowed_by(windows);
+    to_open(
+        &windowed
+            .with_retention(retention)
+            .aggregate(String::new, "open"),
+    );
+    let yaml = cogrouped_yaml("{tumbling: {size: 10ms}, grace: 100ms, retention: 1h}", "");
+    let out = same_cogroup(&builder, yaml);
+    assert!(
+        out.contains(&"open 1[10,20]:+8-0.5+9-1.5@19".to_owned()),
+        "{out:?}"
+    );
+
+    let builder = StreamsBuilder::new();
+    let windows = SlidingWindows::of_time_difference_and_grace(TEN, 10 * TEN);
+    let windowed = cogrouped(&builder).windowed_by(windows);
+    to_open(&windowed.aggregate(String::new, Materialized::named("open").in_memory()));
+    let yaml = cogrouped_yaml("{sliding: {difference: 10ms}, grace: 100ms}", "");
+    let out = same_cogroup(&builder, yaml);
+    assert!(
+        out.contains(&"open 1[9,19]:+8-0.5+9-1.5@19".to_owned()),
+        "{out:?}"
+    );
+}
+
+#[test]
+fn several_streams_make_sessions_as_in_yaml() {
+    let builder = StreamsBuilder::new();
+    let windows = SessionWindows::of_inactivity_gap_and_grace(TEN, 10 * TEN);
+    let table = cogrouped(&builder)
+        .windowed_by_sessions(windows)
+        .with_retention(Duration::from_secs(3600))
+        .aggregate(
+            String::new,
+            |key, one, other| format!("{one}|{key}|{other}"),
+            "open",
+        );
+    to_open(&table);
+    let yaml = cogrouped_yaml(
+        "{session: {gap: 10ms}, grace: 100ms, retention: 1h}",
+        "merge: left + \"|\" + key + \"|\" + right",
+    );
+    let out = same_cogroup(&builder, yaml);
+    assert!(out.iter().any(|line| line.contains("|1|")), "{out:?}");
 }
 
 #[test]

@@ -1,7 +1,15 @@
 //! Patterns of topics, caches, policies of a source: what Rust says is what the plan has.
 
 use millrace_crds::stream_app::ErrorPolicy;
-use millrace_worker::dsl::{Consumed, Grouped, KStream, Materialized, StreamsBuilder};
+use millrace_kafka::HeadersBuf;
+use millrace_worker::data::Json;
+use millrace_worker::dsl::{
+    Consumed, ConsumedRecord, Grouped, InvalidTimestamp, KStream, Materialized, StreamsBuilder,
+};
+use millrace_worker::testing::{TestRecord, TopologyTestDriver};
+use serde::{Deserialize, Serialize};
+
+use crate::support::Driven;
 
 #[test]
 fn a_stream_by_pattern_reads_what_matches_and_its_count_is_cached() {
@@ -34,4 +42,112 @@ fn a_stream_by_pattern_reads_what_matches_and_its_count_is_cached() {
         .map(|(t, _)| t)
         .collect();
     assert_eq!(read, ["orders-a", "orders-b"]);
+}
+
+#[derive(Serialize, Deserialize)]
+struct Click {
+    at: i64,
+}
+
+const CLICKS: &str = r#"apiVersion: millrace.dev/v1alpha1
+kind: StreamApp
+metadata: {name: app}
+spec:
+  kafka: {bootstrapServers: "none:9092"}
+  topology:
+    streams:
+      clicks:
+        topic: clicks
+        key: string
+        value: json
+        timestamp: value.at
+        invalidTimestamp: usePartitionTime
+      out: {from: clicks, to: {topic: out}}
+"#;
+
+#[test]
+fn a_closure_says_the_time_of_a_record_as_an_expression_does() {
+    let builder = StreamsBuilder::new();
+    let consumed = Consumed::<String, Json<Click>>::new()
+        .with_timestamp_extractor(|click| click.value.at)
+        .with_invalid_timestamp(InvalidTimestamp::UsePartitionTime);
+    builder.stream_with(["clicks"], consumed.clone()).to("out");
+    let (mut rust, mut yaml) = (Driven::of(&builder), Driven::yaml(CLICKS));
+    for (value, expected) in [
+        (r#"{"at":700}"#, Some("out k:{\"at\":700}@700")),
+        (r#"{"at":-1}"#, Some("out k:{\"at\":-1}@700")),
+        (r#"{"at":300}"#, Some("out k:{\"at\":300}@300")),
+    ] {
+        let out = rust.feed("clicks", "k", value, 5);
+        assert_eq!(out, yaml.feed("clicks", "k", value, 5));
+        assert_eq!(out.first().map(String::as_str), expected);
+    }
+    assert_eq!(format!("{consumed:?}"), "Consumed by the time Extracted");
+}
+
+/// Ten times what it was, a thousand more for each letter of the topic, the value's more.
+fn unlike(record: &ConsumedRecord<'_, String, i64>) -> i64 {
+    let letters = i64::try_from(record.topic.len()).unwrap();
+    assert_eq!(record.header("none"), None);
+    assert_eq!(record.key, "k");
+    10 * record.timestamp + 1_000 * letters + record.value
+}
+
+#[test]
+fn an_extractor_sees_the_whole_record_and_a_deletion_keeps_its_time() {
+    let builder = StreamsBuilder::new();
+    let consumed = Consumed::new().with_timestamp_extractor(unlike);
+    builder
+        .table_with("numbers", consumed, "numbers")
+        .to_stream()
+        .to("out");
+    let mut driven = Driven::of(&builder);
+    assert_eq!(driven.long("numbers", "k", 3, 5), ["out k:3@7053"]);
+    assert_eq!(driven.delete("numbers", "k", 6), ["out k:null@6"]);
+}
+
+#[test]
+fn where_the_types_have_room_for_null_the_extractor_is_asked_too() {
+    let builder = StreamsBuilder::new();
+    let consumed =
+        Consumed::<Option<String>, Option<i64>>::new().with_timestamp_extractor(|record| {
+            match record.value {
+                Some(n) => n,
+                None => 77,
+            }
+        });
+    builder.stream_with(["numbers"], consumed).to("out");
+    let mut driven = Driven::of(&builder);
+    assert_eq!(driven.long("numbers", "k", 3, 5), ["out k:3@3"]);
+    assert_eq!(driven.delete("numbers", "k", 6), ["out k:null@77"]);
+}
+
+#[test]
+fn an_extractor_reads_headers_of_text_and_of_bytes() {
+    let builder = StreamsBuilder::new();
+    let consumed = Consumed::<String, i64>::new().with_timestamp_extractor(|record| {
+        match (record.header("at"), record.header("raw")) {
+            (Some(at), _) => std::str::from_utf8(at).unwrap().parse().unwrap(),
+            (None, Some(raw)) => i64::from(raw[0]),
+            (None, None) => record.timestamp,
+        }
+    });
+    builder.stream_with(["numbers"], consumed).to("out");
+    let driver = TopologyTestDriver::new("app", &builder.build()).unwrap();
+    let mut numbers = driver.input_topic::<String, i64>("numbers").unwrap();
+    for (name, bytes) in [("at", &b"70"[..]), ("raw", &[0xff]), ("other", &[1])] {
+        let mut headers = HeadersBuf::new();
+        headers.push(name, Some(bytes));
+        let record = TestRecord {
+            key: "k".to_owned(),
+            value: 1,
+            timestamp: 5,
+            headers,
+        };
+        numbers.pipe_record(&record).unwrap();
+    }
+    let out = driver.output_topic::<String, i64>("out").unwrap();
+    let records = out.read_records().unwrap();
+    let times: Vec<i64> = records.iter().map(|record| record.timestamp).collect();
+    assert_eq!(times, [70, 255, 5]);
 }
