@@ -119,7 +119,8 @@ impl<K, V> Consumed<K, V> {
     /// builder.stream_with(["clicks"], consumed).to("timed-clicks");
     ///
     /// let driver = TopologyTestDriver::new("clicks", &builder.build())?;
-    /// driver.input_topic("clicks")?.pipe("ann", Json(Click { at: 7 }))?;
+    /// let mut clicks = driver.input_topic::<String, Json<Click>>("clicks")?;
+    /// clicks.pipe("ann", Json(Click { at: 7 }))?;
     /// let timed = driver.output_topic::<String, Json<Click>>("timed-clicks")?;
     /// assert_eq!(timed.read_record()?.timestamp, 7);
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
