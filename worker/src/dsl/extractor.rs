@@ -135,13 +135,13 @@ impl<K, V> Consumed<K, V> {
     }
 }
 
-impl<K: Data, V: Data> Consumed<K, V> {
-    /// What the topology language says of the records' time.
-    pub(super) fn timestamp(&self, graph: &Graph) -> Option<String> {
-        match &self.time {
-            EventTime::Record => None,
-            EventTime::WallClock => Some(WALL_CLOCK.to_owned()),
-            EventTime::Extracted(time) => Some(extractor(graph, time.clone())),
+impl<K: Data, V: Data> EventTime<K, V> {
+    /// What the topology language says of it.
+    pub(super) fn written(self, graph: &Graph) -> Option<String> {
+        match self {
+            Self::Record => None,
+            Self::WallClock => Some(WALL_CLOCK.to_owned()),
+            Self::Extracted(time) => Some(extractor(graph, time)),
         }
     }
 }
