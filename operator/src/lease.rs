@@ -175,7 +175,7 @@ pub struct Leader<'a> {
 }
 
 impl Leader<'_> {
-    /// Renews the lease until that was impossible for [`DEADLINE`]. The caller must then end all it
+    /// Renews the lease until that was impossible for `DEADLINE`. The caller must then end all it
     /// does as leader, at once.
     pub async fn keep(&mut self) {
         loop {

@@ -8,7 +8,7 @@
 //!   bench-requests ──┘   └── ceiling  kafka/examples/passthrough.rs: poll, produce, commit
 //! ```
 //!
-//! [`workload`] lists what is measured. Before that, both sides go through a small input and must write
+//! `workload` lists what is measured. Before that, both sides go through a small input and must write
 //! the same results. Nothing is measured inside the programs: records are what the group has committed,
 //! CPU and memory are the process's own from `/proc`, the first result is the first one that a
 //! read_committed reader sees. This module starts programs and reads numbers; it never processes a record

@@ -49,8 +49,39 @@ pub use context::{ProcessingContext, ProcessorContext};
 pub use error::{ProcessorError, ProcessorResult};
 pub use fixed_key::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord};
 pub use key_value::KeyValueStore;
+/// ```
+/// use millrace_worker::api::Value;
+///
+/// let order = Value::Map(&[("customer", Value::String("ann")), ("amount", Value::Int(250))]);
+/// assert_eq!(order.get("amount"), Some(Value::Int(250)));
+/// assert_eq!(order.to_string(), r#"{"customer": "ann", "amount": 250}"#);
+/// ```
+#[doc(inline)]
 pub use millrace_expr::Value;
-pub use millrace_kafka::{Headers, HeadersBuf};
+/// ```
+/// use millrace_worker::api::{Headers, HeadersBuf};
+///
+/// fn source<'h>(headers: Headers<'h>) -> Option<&'h [u8]> {
+///     headers.iter().find(|(name, _)| *name == "source")?.1
+/// }
+///
+/// let mut headers = HeadersBuf::new();
+/// headers.push("source", Some(b"web"));
+/// assert_eq!(source(headers.as_headers()), Some(&b"web"[..]));
+/// assert_eq!(source(Headers::EMPTY), None);
+/// ```
+#[doc(inline)]
+pub use millrace_kafka::Headers;
+/// ```
+/// use millrace_worker::api::HeadersBuf;
+///
+/// let mut headers = HeadersBuf::new();
+/// headers.push("source", Some(b"web"));
+/// headers.push("trace", None);
+/// assert_eq!(headers.as_headers().iter().count(), 2);
+/// ```
+#[doc(inline)]
+pub use millrace_kafka::HeadersBuf;
 pub use processor::Processor;
 pub use record::Record;
 pub use registry::{Processors, ProcessorsMissing};
@@ -58,6 +89,15 @@ pub use schedule::{Punctuation, Schedule};
 pub use session::{SessionStore, SessionedRow};
 pub use state_store::{StateStore, StoreFailure, StorePlace, StoreSupplier};
 pub use store::Stored;
+/// The memory allocator of `millrace-worker`, for images of one's own.
+///
+/// ```
+/// use millrace_worker::api::Jemalloc;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: Jemalloc = Jemalloc;
+/// ```
+#[doc(no_inline)]
 pub use tikv_jemallocator::Jemalloc;
 pub use versioned::VersionedStore;
 pub use window::{WindowStore, WindowedRow};

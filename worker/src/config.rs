@@ -155,7 +155,7 @@ fn at_least(value: i64, least: i64) -> u64 {
 }
 
 impl WorkerConfig {
-    /// Settings of a StreamApp that [`millrace_crds::plan`] has accepted (ranges are checked there).
+    /// Settings of a StreamApp that [`millrace_crds::plan()`] has accepted (ranges are checked there).
     pub fn new(app: &StreamApp, ordinal: u32, state_dir: PathBuf) -> Self {
         let spec = &app.spec;
         let application_id = app.application_id().to_owned();

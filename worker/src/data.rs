@@ -53,6 +53,12 @@ pub trait Data: Sized + Send + Sync + 'static {
     const FORMAT: SerdeKind;
 
     /// Its type in expressions, as far as it is known without a record.
+    ///
+    /// ```
+    /// # use millrace_expr::Type;
+    /// # use millrace_worker::data::Data;
+    /// assert!(matches!(Option::<i64>::value_type(), Type::Int));
+    /// ```
     fn value_type() -> Type {
         match Self::FORMAT {
             SerdeKind::Bytes => Type::Bytes,
@@ -66,11 +72,27 @@ pub trait Data: Sized + Send + Sync + 'static {
 
     /// Takes it out of a record.
     ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # use millrace_worker::data::Data;
+    /// assert_eq!(i64::from_value(Value::Int(250))?, 250);
+    /// assert!(i64::from_value(Value::Null).is_err());
+    /// # Ok::<(), millrace_worker::data::DataError>(())
+    /// ```
+    ///
     /// # Errors
     /// The value is of another kind, or null where this is not an `Option`.
     fn from_value(value: Value<'_>) -> Result<Self, DataError>;
 
     /// Puts it into a record. What is not a plain number lives in the arena.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # use millrace_worker::data::Data;
+    /// let arena = millrace_expr::Bump::new();
+    /// assert_eq!("ann".to_owned().to_value(&arena)?, Value::String("ann"));
+    /// # Ok::<(), millrace_worker::data::DataError>(())
+    /// ```
     ///
     /// # Errors
     /// It cannot be said in the format: of [`Json`], what serde's `Serialize` refuses.
@@ -78,6 +100,13 @@ pub trait Data: Sized + Send + Sync + 'static {
 }
 
 /// A value that is not what the Rust type says, or the other way round.
+///
+/// ```
+/// # use millrace_worker::api::Value;
+/// # use millrace_worker::data::{Data, DataError};
+/// let error = i32::from_value(Value::Int(5_000_000_000)).unwrap_err();
+/// assert_eq!(error, DataError::TooLarge(5_000_000_000));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataError {
     /// Another kind of value.

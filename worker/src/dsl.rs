@@ -14,7 +14,7 @@
 //! be joined, both sides of a join have one type of key. The rest is said by [`Topology::plan`], before
 //! any record.
 //!
-//! Closures get values of their own ([`Data`](crate::data::Data)), so a `String` is an allocation per
+//! Closures get values of their own ([`Data`]), so a `String` is an allocation per
 //! record; the topology language, which borrows, has none.
 
 mod aggregator;
@@ -53,8 +53,36 @@ pub use global::GlobalKTable;
 pub use grouped::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use key::{Key, Windowed};
+/// ```
+/// use millrace_worker::dsl::{Consumed, ErrorPolicy, StreamsBuilder};
+///
+/// let builder = StreamsBuilder::new();
+/// let strict = Consumed::new().with_deserialization_errors(ErrorPolicy::Stop);
+/// builder.stream_with::<String, i64>(["orders"], strict).to("copied-orders");
+/// assert!(builder.build().plan("shop").is_ok());
+/// ```
+#[doc(inline)]
 pub use millrace_crds::stream_app::ErrorPolicy;
-pub use millrace_crds::topology::{InvalidTimestamp, OffsetResetName as OffsetReset};
+/// ```
+/// use millrace_worker::dsl::{Consumed, InvalidTimestamp, StreamsBuilder};
+///
+/// let builder = StreamsBuilder::new();
+/// let lenient = Consumed::new().with_invalid_timestamp(InvalidTimestamp::UsePartitionTime);
+/// builder.stream_with::<String, i64>(["orders"], lenient).to("copied-orders");
+/// assert!(builder.build().plan("shop").is_ok());
+/// ```
+#[doc(inline)]
+pub use millrace_crds::topology::InvalidTimestamp;
+/// ```
+/// use millrace_worker::dsl::{Consumed, OffsetReset, StreamsBuilder};
+///
+/// let builder = StreamsBuilder::new();
+/// let from_now_on = Consumed::new().with_offset_reset_policy(OffsetReset::Latest);
+/// builder.stream_with::<String, i64>(["orders"], from_now_on).to("copied-orders");
+/// assert!(builder.build().plan("shop").is_ok());
+/// ```
+#[doc(inline)]
+pub use millrace_crds::topology::OffsetResetName as OffsetReset;
 pub use options::{
     BufferConfig, Consumed, Grouped, Joined, Materialized, MaterializedTable, Repartitioned,
     StreamJoined, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses,
@@ -107,17 +135,52 @@ pub struct StreamsBuilder {
 
 impl StreamsBuilder {
     /// An empty topology.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// assert!(builder.build().data().streams.is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// A stream of the records of a topic.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!(output.read()?, ("ann".to_owned(), 250));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn stream<K: Data, V: Data>(&self, topic: impl Into<String>) -> KStream<K, V> {
         self.stream_with([topic], Consumed::new())
     }
 
     /// A stream of the records of one or more topics, read in this way. Each topic is read once in a
     /// topology.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let topics = ["web-orders", "phone-orders"];
+    /// let orders = builder.stream_with::<String, i64>(topics, Consumed::new().with_wall_clock());
+    /// orders.to("orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// driver.input_topic::<String, i64>("web-orders")?.pipe("ann", 250)?;
+    /// driver.input_topic::<String, i64>("phone-orders")?.pipe("bob", 40)?;
+    /// # let output = driver.output_topic::<String, i64>("orders")?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), 250), ("bob".to_owned(), 40)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn stream_with<K: Data, V: Data>(
         &self,
         topics: impl IntoIterator<Item = impl Into<String>>,
@@ -140,6 +203,15 @@ impl StreamsBuilder {
 
     /// A stream of the records of all topics whose whole names match a regular expression, also of those
     /// created later, read in this way.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream_pattern::<String, i64>("orders-.*", Consumed::new()).to("all-orders");
+    /// let plan = builder.build().plan("shop").unwrap();
+    /// let read = plan.resolve(["orders-eu", "orders-us", "payments"]);
+    /// assert_eq!(read.source_topics().len(), 2);
+    /// ```
     pub fn stream_pattern<K: Data, V: Data>(
         &self,
         pattern: impl Into<String>,
@@ -164,7 +236,7 @@ impl StreamsBuilder {
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
             offset_reset: consumed.offset_reset,
-            timestamp: consumed.time.declared(&self.graph),
+            timestamp: consumed.time.written(&self.graph),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
             processing_errors: consumed.processing_errors,
@@ -175,6 +247,21 @@ impl StreamsBuilder {
     }
 
     /// A table of the latest record of each key of a topic, kept in a store named as the topic.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let customers = builder.table::<String, String>("customers");
+    /// customers.to_stream().to("changed-customers");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("customers")?;
+    /// input.pipe("c1", "Ann")?;
+    /// input.pipe("c1", "Anna")?;
+    /// let store = driver.store::<String, String>("customers")?;
+    /// assert_eq!(store.all()?, [("c1".to_owned(), "Anna".to_owned())]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn table<K: Data, V: Data>(&self, topic: impl Into<String>) -> KTable<K, V> {
         let topic = topic.into();
         let store = plain_name(&topic);
@@ -182,6 +269,21 @@ impl StreamsBuilder {
     }
 
     /// A table of the latest record of each key of a topic, read and kept in this way.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let names = Materialized::named("names").in_memory();
+    /// let customers = builder.table_with::<String, String>("customers", Consumed::new(), names);
+    /// customers.to_stream().to("changed-customers");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("customers")?;
+    /// input.pipe("c1", "Ann")?;
+    /// let store = driver.store::<String, String>("names")?;
+    /// assert_eq!(store.get(&"c1".to_owned())?, Some("Ann".to_owned()));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn table_with<K: Data, V: Data>(
         &self,
         topic: impl Into<String>,
@@ -195,7 +297,7 @@ impl StreamsBuilder {
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
             offset_reset: consumed.offset_reset,
-            timestamp: consumed.time.declared(&self.graph),
+            timestamp: consumed.time.written(&self.graph),
             invalid_timestamp: consumed.invalid_timestamp,
             deserialization_errors: consumed.deserialization_errors,
             processing_errors: consumed.processing_errors,
@@ -207,6 +309,24 @@ impl StreamsBuilder {
     }
 
     /// A table of which every instance has all partitions, kept in a store named as the topic.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let rates = builder.global_table::<String, f64>("rates");
+    /// let payments = builder.stream::<String, f64>("payments");
+    /// payments
+    ///     .join_global_table(&rates, |currency, _| currency.clone(), |amount, rate| amount * rate)
+    ///     .to("payments-in-euro");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, f64>("payments")?;
+    /// # let output = driver.output_topic::<String, f64>("payments-in-euro")?;
+    /// driver.input_topic::<String, f64>("rates")?.pipe("USD", 0.5)?;
+    /// input.pipe("USD", 8.0)?;
+    /// assert_eq!(output.read()?, ("USD".to_owned(), 4.0));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn global_table<K: Data, V: Data>(&self, topic: impl Into<String>) -> GlobalKTable<K, V> {
         let topic = topic.into();
         let name = topic.clone();
@@ -221,6 +341,14 @@ impl StreamsBuilder {
     }
 
     /// What was built so far.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let topology = builder.build();
+    /// assert!(topology.plan("shop").is_ok());
+    /// ```
     pub fn build(&self) -> Topology {
         Topology::new(self.graph.topology())
     }

@@ -117,7 +117,7 @@ pub struct Source {
     pub wall_clock: bool,
     /// What is done with a record without a valid time.
     pub invalid_time: InvalidTime,
-    /// What is done with its records that fail, if not what the application does: by [`Stage`].
+    /// What is done with its records that fail, if not what the application does: by `Stage`.
     pub errors: [Option<Policy>; 3],
     /// Values are changes of a table: old and new.
     pub changes: bool,

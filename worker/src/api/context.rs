@@ -24,6 +24,20 @@ use crate::topology::{ProcessorNode, ProcessorTopology};
 /// it is.
 ///
 /// What it makes (texts, lists, headers) lives until the whole way of the input record is done.
+///
+/// ```
+/// # use millrace_worker::api::ProcessingContext;
+/// /// Where a record comes from, for messages.
+/// fn origin(context: &ProcessingContext<'_, '_>) -> String {
+///     let offset = context.offset().unwrap_or(-1);
+///     format!("{} {}@{offset}", context.topic().unwrap_or("a punctuation"), context.partition())
+/// }
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # doc::process(|_, context| {
+/// #     assert_eq!(origin(context), "orders 0@0");
+/// #     Ok(())
+/// # });
+/// ```
 pub struct ProcessingContext<'c, 'r> {
     place: usize,
     node: &'r ProcessorNode,
@@ -105,6 +119,21 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
 
     /// A key-value store of the step, by name.
     ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let mut totals = context.key_value("totals")?;
+    /// let before = match totals.get(record.key())?.map(|stored| stored.value) {
+    ///     Some(Value::Int(before)) => before,
+    ///     _ => 0,
+    /// };
+    /// totals.put(record.key(), Value::Int(before + 1), record.timestamp())?;
+    /// context.forward(record.with_value(Value::Int(before + 1)))
+    /// # });
+    /// # assert_eq!(forwarded[0], "large ann=1@60000 source:web");
+    /// ```
+    ///
     /// # Errors
     /// The step names no such store, or it is another kind of store.
     pub fn key_value(&mut self, name: &str) -> Result<KeyValueStore<'_, 'r>, ProcessorError> {
@@ -116,6 +145,20 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     }
 
     /// A window store of the step, by name.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let mut per_hour = context.window("per-hour")?;
+    /// let hour = record.timestamp() / 3_600_000 * 3_600_000;
+    /// if per_hour.get(record.key(), hour)?.is_some() {
+    ///     return Ok(());
+    /// }
+    /// per_hour.put(record.key(), hour, record.value(), record.timestamp())?;
+    /// context.forward(record)
+    /// # });
+    /// # assert_eq!(forwarded.len(), 2);
+    /// ```
     ///
     /// # Errors
     /// As [`ProcessingContext::key_value`].
@@ -185,6 +228,16 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     /// known, then whenever it has reached a multiple of the interval (at least 1 ms). Without records no
     /// time passes.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// let every_minute = context.schedule_stream_time(Duration::from_secs(60))?;
+    /// # assert!(context.cancel(every_minute));
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
     /// # Errors
     /// No interval, or too many schedules.
     pub fn schedule_stream_time(&mut self, every: Duration) -> Result<Schedule, ProcessorError> {
@@ -196,6 +249,17 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     /// interval (at least 1 ms), also while no records come. As exactly as the stream thread has the time
     /// to: some 100 ms; calls that were missed are left out.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// let every_minute = context.schedule_wall_clock(Duration::from_secs(60))?;
+    /// assert!(context.schedule_wall_clock(Duration::ZERO).is_err());
+    /// # assert!(context.cancel(every_minute));
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
     /// # Errors
     /// As [`ProcessingContext::schedule_stream_time`].
     pub fn schedule_wall_clock(&mut self, every: Duration) -> Result<Schedule, ProcessorError> {
@@ -205,62 +269,177 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     }
 
     /// Ends a schedule, also from within its call; false if it has ended already.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// let schedule = context.schedule_wall_clock(Duration::from_secs(60))?;
+    /// assert!(context.cancel(schedule));
+    /// assert!(!context.cancel(schedule));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn cancel(&mut self, schedule: Schedule) -> bool {
         self.engine.processors.cancel(schedule)
     }
 
     /// Asks for a commit soon, instead of at the next interval.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// if matches!(record.value(), Value::Int(100..)) {
+    ///     context.commit();
+    /// }
+    /// context.forward(record)
+    /// # });
+    /// # assert_eq!(forwarded.len(), 2);
+    /// ```
     pub fn commit(&mut self) {
         self.engine.processors.commit_requested = true;
     }
 
     /// Topic of the input record that led to this call; `None` in a punctuation.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// assert_eq!(context.topic(), Some("orders"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn topic(&self) -> Option<&'r str> {
         (!self.topic.is_empty()).then_some(self.topic)
     }
 
     /// Offset of the input record that led to this call; `None` in a punctuation.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// assert_eq!(context.offset(), Some(0));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn offset(&self) -> Option<i64> {
         self.engine.offset
     }
 
     /// Partition of the task, and so of the input record.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// assert_eq!(context.partition(), 0);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn partition(&self) -> i32 {
         self.engine.partition
     }
 
     /// Highest event time the task has seen, the present record's included, ms since the epoch; −1 before
     /// the first record.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let late_by = context.stream_time() - record.timestamp();
+    /// # assert_eq!(late_by, 0);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn stream_time(&self) -> i64 {
         self.engine.stream_time
     }
 
     /// The wall clock at the beginning of the call, ms since the epoch.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let on_its_way = context.now_ms() - record.timestamp();
+    /// # assert_eq!(on_its_way, -60_000);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn now_ms(&self) -> i64 {
         self.engine.now_ms
     }
 
     /// The arena of the call, for what the methods below do not make.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let halves = context.arena().alloc_slice_fill_copy(2, Value::Int(125));
+    /// context.forward(record.with_value(Value::List(halves)))
+    /// # });
+    /// # assert_eq!(forwarded[0], "large ann=[125,125]@60000 source:web");
+    /// ```
     pub fn arena(&self) -> &'r Bump {
         self.arena
     }
 
     /// A text.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let key = context.text(&format!("customer-{}", context.partition()));
+    /// context.forward(record.with_key(key))
+    /// # });
+    /// # assert_eq!(forwarded[0], "large customer-0=250@60000 source:web");
+    /// ```
     pub fn text(&self, text: &str) -> Value<'r> {
         Value::String(self.arena.alloc_str(text))
     }
 
     /// Bytes.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// let id = 7_u16.to_be_bytes();
+    /// assert_eq!(context.bytes(&id), Value::Bytes(b"\0\x07"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn bytes(&self, bytes: &[u8]) -> Value<'r> {
         Value::Bytes(self.arena.alloc_slice_copy(bytes))
     }
 
     /// A list.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let value = context.list(&[record.key(), record.value()]);
+    /// context.forward(record.with_value(value))
+    /// # });
+    /// # assert_eq!(forwarded[0], r#"large ann=["ann",250]@60000 source:web"#);
+    /// ```
     pub fn list(&self, elements: &[Value<'r>]) -> Value<'r> {
         Value::List(self.arena.alloc_slice_copy(elements))
     }
 
     /// A map, such as a JSON object; each name once.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let value = context.map(&[("customer", record.key()), ("amount", record.value())]);
+    /// context.forward(record.with_value(value))
+    /// # });
+    /// # assert_eq!(forwarded[0], r#"large ann={"customer":"ann","amount":250}@60000 source:web"#);
+    /// ```
     pub fn map(&self, entries: &[(&str, Value<'r>)]) -> Value<'r> {
         let arena = self.arena;
         let entries = entries.iter();
@@ -271,6 +450,18 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     }
 
     /// Headers for a record to be forwarded.
+    ///
+    /// ```
+    /// # use millrace_worker::api::HeadersBuf;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let mut headers = HeadersBuf::new();
+    /// headers.push("from", context.topic().map(str::as_bytes));
+    /// let headers = context.headers(&headers);
+    /// context.forward(record.with_headers(headers))
+    /// # });
+    /// # assert_eq!(forwarded[0], "large ann=250@60000 from:orders");
+    /// ```
     pub fn headers(&self, headers: &HeadersBuf) -> Headers<'r> {
         let encoded = headers.as_headers().as_encoded();
         Headers::from_encoded(self.arena.alloc_slice_copy(encoded))
@@ -279,6 +470,16 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
 
 /// What a [`Processor`](super::Processor) may do while it is called (Kafka Streams' `ProcessorContext`):
 /// all of [`ProcessingContext`], and forward.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # let forwarded = doc::process(|record, context| {
+/// let mut totals = context.key_value("totals")?;
+/// totals.put(record.key(), record.value(), record.timestamp())?;
+/// context.forward(record)
+/// # });
+/// # assert_eq!(forwarded.len(), 2);
+/// ```
 pub struct ProcessorContext<'c, 'r>(pub(super) ProcessingContext<'c, 'r>);
 
 impl<'r> ProcessorContext<'_, 'r> {
@@ -289,6 +490,17 @@ impl<'r> ProcessorContext<'_, 'r> {
 
     /// Hands a record to all children, which have done with it when this returns.
     ///
+    /// ```
+    /// # use millrace_worker::api::Record;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// context.forward(Record::new(context.text("all"), record.value(), record.timestamp()))?;
+    /// context.forward(record)
+    /// # });
+    /// # assert_eq!(forwarded[0], "large all=250@60000");
+    /// # assert_eq!(forwarded.len(), 4);
+    /// ```
+    ///
     /// # Errors
     /// What a node below could not do with the record; pass it on with `?`.
     pub fn forward(&mut self, record: Record<'r>) -> ProcessorResult {
@@ -297,6 +509,16 @@ impl<'r> ProcessorContext<'_, 'r> {
 
     /// Hands a record to one child: one of the step's `outputs`, or else a node by the name that
     /// `worker describe` shows.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let large = matches!(record.value(), Value::Int(100..));
+    /// context.forward_to(if large { "large" } else { "small" }, record)
+    /// # });
+    /// # assert_eq!(forwarded, ["large ann=250@60000 source:web"]);
+    /// ```
     ///
     /// # Errors
     /// There is no such child; or as [`ProcessorContext::forward`].

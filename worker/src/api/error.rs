@@ -6,10 +6,29 @@ use crate::error::EngineError;
 use crate::processor::NodeError;
 
 /// What a processor's methods give back.
+///
+/// ```
+/// # use millrace_worker::api::{ProcessorError, ProcessorResult};
+/// fn check(amount: i64) -> ProcessorResult {
+///     if amount < 0 {
+///         return Err(ProcessorError::new(format!("the amount {amount} is negative")));
+///     }
+///     Ok(())
+/// }
+/// assert!(check(250).is_ok());
+/// ```
 pub type ProcessorResult = Result<(), ProcessorError>;
 
 /// Why a processor could not do what it was called for. Any error becomes one with `?`; for a text there
 /// is [`ProcessorError::new`]. (So it is no [`std::error::Error`] itself: the two exclude each other.)
+///
+/// ```
+/// # use millrace_worker::api::ProcessorError;
+/// fn amount(text: &str) -> Result<i64, ProcessorError> {
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(amount("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
 pub struct ProcessorError(Box<Cause>);
 
 /// Who said so.
@@ -24,6 +43,12 @@ pub(super) enum Cause {
 
 impl ProcessorError {
     /// An error with this text: what is wrong with the record, and what to do.
+    ///
+    /// ```
+    /// # use millrace_worker::api::ProcessorError;
+    /// let error = ProcessorError::new("the order has no lines");
+    /// assert_eq!(error.to_string(), "the order has no lines");
+    /// ```
     pub fn new(message: impl Into<String>) -> Self {
         Self(Box::new(Cause::Own(message.into())))
     }

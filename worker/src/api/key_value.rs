@@ -8,6 +8,25 @@ use super::store::{StoreAt, Stored};
 
 /// A store of one value per key, with its time (Kafka Streams' `TimestampedKeyValueStore`). Keys are
 /// sorted by their bytes.
+///
+/// ```
+/// # use millrace_worker::api::{KeyValueStore, ProcessorResult, Record, Value};
+/// fn count(counts: &mut KeyValueStore<'_, '_>, record: &Record<'_>) -> ProcessorResult {
+///     let before = match counts.get(record.key())?.map(|stored| stored.value) {
+///         Some(Value::Int(before)) => before,
+///         _ => 0,
+///     };
+///     counts.put(record.key(), Value::Int(before + 1), record.timestamp())
+/// }
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # doc::process(|record, context| {
+/// #     let mut counts = context.key_value("totals")?;
+/// #     count(&mut counts, &record)?;
+/// #     count(&mut counts, &record)?;
+/// #     assert_eq!(counts.get(record.key())?.map(|stored| stored.value), Some(Value::Int(2)));
+/// #     Ok(())
+/// # });
+/// ```
 pub struct KeyValueStore<'s, 'r>(pub(super) StoreAt<'s, 'r>);
 
 impl<'r> KeyValueStore<'_, 'r> {
@@ -17,6 +36,17 @@ impl<'r> KeyValueStore<'_, 'r> {
     }
 
     /// The value of a key.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|_, context| {
+    /// let mut totals = context.key_value("totals")?;
+    /// assert!(totals.get(Value::String("nobody"))?.is_none());
+    /// assert!(totals.get(Value::Null).is_err());
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// A null key, or one that the store's format cannot hold; state that cannot be read.
@@ -29,6 +59,17 @@ impl<'r> KeyValueStore<'_, 'r> {
     }
 
     /// Writes the value of a key, and its time in ms since the epoch; null deletes it.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut totals = context.key_value("totals")?;
+    /// totals.put(record.key(), Value::Int(250), record.timestamp())?;
+    /// assert_eq!(totals.get(record.key())?.map(|stored| stored.value), Some(Value::Int(250)));
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// A store that is only read; a key or value that its format cannot hold, or its changelog topic not
@@ -44,6 +85,18 @@ impl<'r> KeyValueStore<'_, 'r> {
 
     /// Deletes a key.
     ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut totals = context.key_value("totals")?;
+    /// totals.put(record.key(), Value::Int(250), record.timestamp())?;
+    /// totals.delete(record.key())?;
+    /// assert!(totals.get(record.key())?.is_none());
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
     /// # Errors
     /// As [`KeyValueStore::put`].
     pub fn delete(&mut self, key: Value<'_>) -> ProcessorResult {
@@ -54,6 +107,24 @@ impl<'r> KeyValueStore<'_, 'r> {
     /// Shows the rows with `from <= key <= to`, in order, until `row` gives false; without a bound, from
     /// the first or to the last. Key and value live for that call only, so that a look at the whole store
     /// needs no memory: what is to be kept is copied.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut totals = context.key_value("totals")?;
+    /// for (customer, total) in [("ann", 250), ("bob", 40), ("eve", 7)] {
+    ///     totals.put(Value::String(customer), Value::Int(total), record.timestamp())?;
+    /// }
+    /// let mut from_b = Vec::new();
+    /// totals.scan(Some(Value::String("b")), None, |_, stored| {
+    ///     from_b.push(stored.value.to_string());
+    ///     true
+    /// })?;
+    /// assert_eq!(from_b, ["40", "7"]);
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// As [`KeyValueStore::get`].

@@ -26,6 +26,14 @@ impl Supplier {
 
 /// The processors a worker image has registered, by the names that StreamApps use; and its suppliers of
 /// stores.
+///
+/// ```
+/// # use millrace_worker::api::Processors;
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # use doc::Forward;
+/// let processors = Processors::new().with("copy", || Forward).with_fixed_key("pass", || Forward);
+/// assert_eq!(processors.to_string(), "copy, pass");
+/// ```
 #[derive(Clone, Default)]
 pub struct Processors {
     by_name: BTreeMap<String, Supplier>,
@@ -34,11 +42,25 @@ pub struct Processors {
 
 impl Processors {
     /// None.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Processors;
+    /// let none = Processors::new();
+    /// assert!(none.to_string().starts_with("none"));
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Registers what makes a processor for each task, in place of what had the name before.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Processors;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # use doc::Forward;
+    /// let processors = Processors::new().with("copy", || Forward);
+    /// assert_eq!(processors.to_string(), "copy");
+    /// ```
     #[must_use]
     pub fn with<P: Processor + 'static>(
         mut self,
@@ -54,6 +76,14 @@ impl Processors {
     }
 
     /// As [`Processors::with`], of a fixed-key processor.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Processors;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # use doc::Forward;
+    /// let processors = Processors::new().with_fixed_key("pass", || Forward);
+    /// assert_eq!(processors.to_string(), "pass");
+    /// ```
     #[must_use]
     pub fn with_fixed_key<P: FixedKeyProcessor + 'static>(
         mut self,
@@ -71,6 +101,14 @@ impl Processors {
     /// Registers what opens stores, in place of what had the name before: see [`StateStore`].
     ///
     /// [`StateStore`]: super::StateStore
+    ///
+    /// ```
+    /// # use millrace_worker::api::{Processors, StorePlace};
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/tree.rs")); }
+    /// # use doc::Tree;
+    /// let own = Processors::new().with_store_supplier("tree", |_: &StorePlace| Ok(Tree::default()));
+    /// assert_eq!(own.to_string(), "tree (a store supplier)");
+    /// ```
     #[must_use]
     pub fn with_store_supplier(
         mut self,
@@ -88,6 +126,15 @@ impl Processors {
     }
 
     /// All of these, and the others: of two of one name the other.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Processors;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # use doc::Forward;
+    /// let copying = Processors::new().with("copy", || Forward);
+    /// let passing = Processors::new().with_fixed_key("pass", || Forward);
+    /// assert_eq!(copying.and(&passing).to_string(), "copy, pass");
+    /// ```
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
         let (others, others_stores) = (others.by_name.iter(), &others.stores);
@@ -112,6 +159,16 @@ impl Processors {
 
     /// Looks whether all processors of a plan are registered, each of the kind its step asks for, and the
     /// suppliers of its stores.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Processors;
+    /// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let counts = Materialized::named("counts").with_supplier("tree");
+    /// builder.stream::<String, i64>("orders").group_by_key(Grouped::new()).count(counts);
+    /// let plan = builder.build().plan("shop").unwrap();
+    /// assert!(Processors::new().check(&plan).is_err());
+    /// ```
     ///
     /// # Errors
     /// All those that are not.
@@ -179,6 +236,17 @@ impl fmt::Debug for Processors {
 }
 
 /// A StreamApp names processors, or store suppliers, that this worker image has not registered.
+///
+/// ```
+/// # use millrace_worker::api::{Processors, ProcessorsMissing};
+/// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+/// # let builder = StreamsBuilder::new();
+/// let counts = Materialized::named("counts").with_supplier("tree");
+/// builder.stream::<String, i64>("orders").group_by_key(Grouped::new()).count(counts);
+/// let plan = builder.build().plan("shop").unwrap();
+/// let missing: ProcessorsMissing = Processors::new().check(&plan).unwrap_err();
+/// assert!(missing.to_string().contains("no store supplier `tree` is registered"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{missing}\n  registered in this worker image: {registered}\n  help: mend the name, or run the \

@@ -8,10 +8,34 @@ use super::error::ProcessorError;
 const SCHEDULES_MAX: usize = 1_000;
 
 /// A schedule of a processor, to tell its calls apart and to cancel it.
+///
+/// ```
+/// # use std::time::Duration;
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # doc::process(|_, context| {
+/// let minutes = context.schedule_wall_clock(Duration::from_secs(60))?;
+/// let hours = context.schedule_wall_clock(Duration::from_secs(3600))?;
+/// assert_ne!(minutes, hours);
+/// assert!(context.cancel(minutes));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Schedule(u64);
 
 /// A call of a schedule.
+///
+/// ```
+/// # use millrace_worker::api::{ProcessorContext, ProcessorResult, Punctuation, Record, Value};
+/// /// The body of a processor's `punctuate`.
+/// fn beat(
+///     punctuation: Punctuation,
+///     context: &mut ProcessorContext<'_, '_>,
+/// ) -> ProcessorResult {
+///     let key = context.text("heartbeat");
+///     context.forward(Record::new(key, Value::Null, punctuation.time))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Punctuation {
     /// Which schedule.

@@ -10,6 +10,12 @@ use crate::state::{StateError, StateErrorKind};
 
 /// Why a store of the user's own could not do what it was asked. Any error becomes one with `?`, as does a
 /// text with `into`.
+///
+/// ```
+/// # use millrace_worker::api::StoreFailure;
+/// let failure: StoreFailure = "the disk is full".into();
+/// assert_eq!(failure.to_string(), "the disk is full");
+/// ```
 pub type StoreFailure = Box<dyn Error + Send + Sync>;
 
 /// The rows of one store of one task, kept in a way of the user's own instead of RocksDB.
@@ -106,6 +112,25 @@ pub trait StateStore: Send + Sync {
 }
 
 /// Which store of which task is to be opened.
+///
+/// ```
+/// # use millrace_worker::api::{Processors, StorePlace};
+/// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+/// # use millrace_worker::testing::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/tree.rs")); }
+/// # use doc::Tree;
+/// # let counts = Materialized::named("counts").with_supplier("tree");
+/// # builder.stream::<String, i64>("orders").group_by_key(Grouped::new()).count(counts);
+/// let own = Processors::new().with_store_supplier("tree", |place: &StorePlace| {
+///     assert_eq!((&*place.store, place.subtopology, place.partition), ("counts", 0, 0));
+///     Ok(Tree::default())
+/// });
+/// # let driver = TopologyTestDriver::new("shop", &builder.build().with_code(&own))?;
+/// # let mut input = driver.input_topic::<String, i64>("orders")?;
+/// # input.pipe("ann", 250)?;
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StorePlace {
@@ -119,6 +144,23 @@ pub struct StorePlace {
 
 /// Opens the stores that name it, one for each task (Kafka Streams' `KeyValueBytesStoreSupplier`).
 /// Closures of the same shape implement it.
+///
+/// ```
+/// # use millrace_worker::api::{Processors, StateStore, StoreFailure, StorePlace, StoreSupplier};
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/tree.rs")); }
+/// # use doc::Tree;
+/// /// Opens trees, and says so.
+/// struct Trees;
+///
+/// impl StoreSupplier for Trees {
+///     fn open(&self, place: &StorePlace) -> Result<Box<dyn StateStore>, StoreFailure> {
+///         println!("{} of partition {}", place.store, place.partition);
+///         Ok(Box::new(Tree::default()))
+///     }
+/// }
+/// let own = Processors::new().with_store_supplier("tree", Trees);
+/// # assert_eq!(own.to_string(), "tree (a store supplier)");
+/// ```
 pub trait StoreSupplier: Send + Sync {
     /// Opens the store of a task, without rows: what an earlier one of the same place has left, it clears.
     /// Of a store that is not logged it may keep them.

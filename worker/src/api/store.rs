@@ -10,6 +10,18 @@ use crate::state::{Row, Shape, Store};
 use crate::topology::{ProcessorNode, ProcessorTopology};
 
 /// A value in a store, and its time.
+///
+/// ```
+/// # use millrace_worker::api::Value;
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # doc::process(|record, context| {
+/// let mut totals = context.key_value("totals")?;
+/// totals.put(record.key(), record.value(), record.timestamp())?;
+/// let stored = totals.get(record.key())?.unwrap();
+/// assert_eq!((stored.value, stored.timestamp), (Value::Int(250), 60_000));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'r> {
     /// The value.

@@ -9,9 +9,40 @@ use crate::state::{self, WindowRow};
 
 /// A store of one value per key and window start (Kafka Streams' `TimestampedWindowStore`). Windows are
 /// kept for the store's retention after their start, by the latest start written.
+///
+/// ```
+/// # use millrace_worker::api::{ProcessorError, Record, WindowStore};
+/// /// How many hours of the last day have an order of this customer.
+/// fn active_hours(
+///     per_hour: &mut WindowStore<'_, '_>,
+///     order: &Record<'_>,
+/// ) -> Result<usize, ProcessorError> {
+///     let now = order.timestamp();
+///     Ok(per_hour.fetch(order.key(), now - 24 * 3_600_000, now)?.len())
+/// }
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # doc::process(|record, context| {
+/// #     let mut per_hour = context.window("per-hour")?;
+/// #     per_hour.put(record.key(), 0, record.value(), record.timestamp())?;
+/// #     assert_eq!(active_hours(&mut per_hour, &record)?, 1);
+/// #     Ok(())
+/// # });
+/// ```
 pub struct WindowStore<'s, 'r>(pub(super) StoreAt<'s, 'r>);
 
 /// A row of a window store.
+///
+/// ```
+/// # use millrace_worker::api::Value;
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+/// # doc::process(|record, context| {
+/// let mut per_hour = context.window("per-hour")?;
+/// per_hour.put(record.key(), 0, record.value(), record.timestamp())?;
+/// let row = per_hour.fetch_all(0, 0)?[0];
+/// assert_eq!((row.key, row.start, row.stored.value), (record.key(), 0, Value::Int(250)));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct WindowedRow<'r> {
     /// Its key.
@@ -30,6 +61,17 @@ impl<'r> WindowStore<'_, 'r> {
 
     /// The value of a key in the window that starts then.
     ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut per_hour = context.window("per-hour")?;
+    /// per_hour.put(record.key(), 0, record.value(), record.timestamp())?;
+    /// assert!(per_hour.get(record.key(), 0)?.is_some());
+    /// assert!(per_hour.get(record.key(), 3_600_000)?.is_none());
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
     /// # Errors
     /// A null key, or one that the store's format cannot hold; state that cannot be read.
     pub fn get(
@@ -47,6 +89,18 @@ impl<'r> WindowStore<'_, 'r> {
     /// Writes the value of a key in the window that starts then (ms since the epoch, not negative), and
     /// its time; null deletes it. False where the window has expired, and nothing is written: that is
     /// counted as a dropped record.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut per_hour = context.window("per-hour")?;
+    /// let two_days = 2 * 24 * 3_600_000;
+    /// assert!(per_hour.put(record.key(), two_days, record.value(), record.timestamp())?);
+    /// // The store keeps a day.
+    /// assert!(!per_hour.put(record.key(), 0, record.value(), record.timestamp())?);
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// A store that is only read; a key or value that its format cannot hold, or its changelog topic not
@@ -76,6 +130,19 @@ impl<'r> WindowStore<'_, 'r> {
 
     /// The windows of a key that start in `from..=to`, by start.
     ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut per_hour = context.window("per-hour")?;
+    /// for hour in [0, 3_600_000, 7_200_000] {
+    ///     per_hour.put(record.key(), hour, record.value(), record.timestamp())?;
+    /// }
+    /// let rows = per_hour.fetch(record.key(), 3_600_000, 7_200_000)?;
+    /// assert_eq!(rows.iter().map(|row| row.start).collect::<Vec<_>>(), [3_600_000, 7_200_000]);
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
     /// # Errors
     /// As [`WindowStore::get`].
     pub fn fetch(
@@ -92,6 +159,18 @@ impl<'r> WindowStore<'_, 'r> {
     }
 
     /// The windows of all keys that start in `from..=to`, by start and key.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Value;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # doc::process(|record, context| {
+    /// let mut per_hour = context.window("per-hour")?;
+    /// per_hour.put(Value::String("ann"), 0, Value::Int(250), record.timestamp())?;
+    /// per_hour.put(Value::String("bob"), 0, Value::Int(40), record.timestamp())?;
+    /// assert_eq!(per_hour.fetch_all(0, 0)?.len(), 2);
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// As [`WindowStore::get`].

@@ -38,11 +38,23 @@ pub struct Worker {
 
 impl Worker {
     /// A worker without processors: `millrace-worker` itself.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Worker;
+    /// let worker = Worker::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Registers what makes a processor for each task (`process`). Of two of one name the later counts.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Worker;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # use doc::Forward;
+    /// let worker = Worker::new().processor("copy", || Forward);
+    /// ```
     #[must_use]
     pub fn processor<P: Processor + 'static>(
         mut self,
@@ -55,6 +67,13 @@ impl Worker {
 
     /// Registers what makes a fixed-key processor for each task (`processValues`). Of two of one name
     /// the later counts.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Worker;
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
+    /// # use doc::Forward;
+    /// let worker = Worker::new().fixed_key_processor("pass", || Forward);
+    /// ```
     #[must_use]
     pub fn fixed_key_processor<P: FixedKeyProcessor + 'static>(
         mut self,
@@ -71,6 +90,13 @@ impl Worker {
     ///
     /// [`Materialized::with_supplier`]: crate::dsl::Materialized::with_supplier
     /// [`StateStore`]: super::StateStore
+    ///
+    /// ```
+    /// # use millrace_worker::api::{StorePlace, Worker};
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/tree.rs")); }
+    /// # use doc::Tree;
+    /// let worker = Worker::new().store_supplier("tree", |_: &StorePlace| Ok(Tree::default()));
+    /// ```
     #[must_use]
     pub fn store_supplier(
         mut self,
@@ -83,6 +109,14 @@ impl Worker {
 
     /// Sets the topology that the program is for; the name is the application id where nothing says
     /// another. In place of one that was set before.
+    ///
+    /// ```
+    /// # use millrace_worker::api::Worker;
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let worker = Worker::new().topology("shop", builder.build());
+    /// ```
     #[must_use]
     pub fn topology(mut self, name: impl Into<String>, topology: Topology) -> Self {
         self.own = Some(Application::new(name, topology));
@@ -91,6 +125,14 @@ impl Worker {
 
     /// Does what the process's arguments say; the exit code is the process's. Ends the process itself
     /// where they cannot be read, or ask for help.
+    ///
+    /// ```no_run
+    /// use millrace_worker::api::Worker;
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     Worker::new().main()
+    /// }
+    /// ```
     pub fn main(self) -> ExitCode {
         let mut processors = self.processors;
         if let Some(own) = &self.own {

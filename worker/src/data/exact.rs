@@ -11,6 +11,13 @@ pub(super) const NAME: &str = "$millrace::Exact";
 
 /// An exact number in a field of a [`Json`](super::Json) value: a JSON number of at most 28 digits,
 /// whose trailing zeros are kept. Other serde formats have it as text.
+///
+/// ```
+/// # use millrace_expr::parse_decimal;
+/// # use millrace_worker::data::Exact;
+/// let (one, other) = (parse_decimal("12.30").unwrap(), parse_decimal("0.7").unwrap());
+/// assert_eq!(Exact(one + other).to_string(), "13.00");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Exact(pub Decimal);
 

@@ -36,22 +36,53 @@ pub struct Application {
 
 impl Application {
     /// A topology under a name.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let shop = Application::new("shop", builder.build());
+    /// assert!(shop.topology().plan("shop").is_ok());
+    /// ```
     pub fn new(name: impl Into<String>, topology: Topology) -> Self {
         let name = name.into();
         Self { name, topology }
     }
 
     /// Its name.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// let shop = Application::new("shop", StreamsBuilder::new().build());
+    /// assert_eq!(shop.name(), "shop");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Its topology.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let shop = Application::new("shop", builder.build());
+    /// assert!(shop.topology().data().streams.contains_key("orders"));
+    /// ```
     pub fn topology(&self) -> &Topology {
         &self.topology
     }
 
     /// The StreamApp of the topology, all else by default; it has no Kafka to go to.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let app = Application::new("shop", builder.build()).stream_app();
+    /// assert_eq!(app.metadata.name.as_deref(), Some("shop"));
+    /// assert_eq!(app.spec.topology.streams["orders"].topic.as_deref(), Some("orders"));
+    /// ```
     pub fn stream_app(&self) -> StreamApp {
         let mut app = self.topology.stream_app(&self.name);
         // The same, and one line less for people.
@@ -60,6 +91,16 @@ impl Application {
     }
 
     /// Where the topology of a StreamApp is not this one; empty where it is.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let shop = Application::new("shop", builder.build());
+    /// let mut app = shop.stream_app();
+    /// app.spec.topology.streams.get_mut("orders").unwrap().topic = Some("orders-2".to_owned());
+    /// assert_eq!(shop.differences(&app)[0].path, "spec.topology.streams.orders.topic");
+    /// ```
     pub fn differences(&self, app: &StreamApp) -> Vec<Problem> {
         if app.spec.topology == *self.topology.data() {
             return Vec::new();

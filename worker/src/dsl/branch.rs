@@ -38,6 +38,22 @@ impl<K: Key, V: Data> BranchedKStream<K, V> {
 
     /// A branch for the records for which the predicate is true, and which no branch before took. The
     /// name is that of its stream.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let branches = orders.split().branch("large", |_, amount| *amount >= 100).default_branch("small");
+    /// branches["large"].to("large-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("large-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// input.pipe("bob", 40)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), 250)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn branch(
         mut self,
@@ -50,11 +66,42 @@ impl<K: Key, V: Data> BranchedKStream<K, V> {
     }
 
     /// The branches, by name; what no branch took is dropped.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let branches = orders.split().branch("large", |_, amount| *amount >= 100).no_default_branch();
+    /// assert_eq!(branches.keys().collect::<Vec<_>>(), ["large"]);
+    /// branches["large"].to("large-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// input.pipe("bob", 40)?;
+    /// assert!(driver.output_topic::<String, i64>("large-orders")?.is_empty());
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn no_default_branch(self) -> BTreeMap<String, KStream<K, V>> {
         self.streams()
     }
 
     /// The branches, by name; what no branch took goes to this one.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let branches = orders.split().branch("large", |_, amount| *amount >= 100).default_branch("small");
+    /// branches["small"].to("small-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("small-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// input.pipe("bob", 40)?;
+    /// assert_eq!(output.read_all()?, [("bob".to_owned(), 40)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn default_branch(mut self, name: impl Into<String>) -> BTreeMap<String, KStream<K, V>> {
         self.branches.push((name.into(), None));
         self.streams()

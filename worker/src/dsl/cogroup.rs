@@ -59,6 +59,25 @@ impl<K: Data, A: Data> CogroupedKStream<K, A> {
     }
 
     /// Takes another stream's groups in.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key(Grouped::new());
+    /// let payments = builder.stream::<String, i64>("payments").group_by_key(Grouped::new());
+    /// let refunds = builder.stream::<String, i64>("refunds").group_by_key(Grouped::new());
+    /// orders
+    ///     .cogroup(|_, ordered, open: i64| open + ordered)
+    ///     .cogroup(&payments, |_, paid, open| open - paid)
+    ///     .cogroup(&refunds, |_, refunded, open| open + refunded)
+    ///     .aggregate(|| 0, "open");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// driver.input_topic::<String, i64>("orders")?.pipe("ann", 30)?;
+    /// driver.input_topic::<String, i64>("payments")?.pipe("ann", 20)?;
+    /// assert_eq!(driver.store::<String, i64>("open")?.get(&"ann".to_owned())?, Some(10));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn cogroup<V: Data>(
         mut self,
@@ -82,6 +101,25 @@ impl<K: Data, A: Data> CogroupedKStream<K, A> {
     }
 
     /// The table of all of them.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key(Grouped::new());
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// orders
+    ///     .cogroup(|_, amount, score: i64| score + amount)
+    ///     .cogroup(&clicks, |_, _, score| score + 1)
+    ///     .aggregate(|| 100, "scores")
+    ///     .to_stream()
+    ///     .to("scores");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("scores")?;
+    /// driver.input_topic::<String, String>("clicks")?.pipe("ann", "/home")?;
+    /// assert_eq!(output.read()?, ("ann".to_owned(), 101));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn aggregate(
         self,
         initial: impl Fn() -> A + Send + Sync + 'static,

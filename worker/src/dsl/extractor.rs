@@ -119,7 +119,8 @@ impl<K, V> Consumed<K, V> {
     /// builder.stream_with(["clicks"], consumed).to("timed-clicks");
     ///
     /// let driver = TopologyTestDriver::new("clicks", &builder.build())?;
-    /// driver.input_topic("clicks")?.pipe("ann", Json(Click { at: 7 }))?;
+    /// let mut clicks = driver.input_topic::<String, Json<Click>>("clicks")?;
+    /// clicks.pipe("ann", Json(Click { at: 7 }))?;
     /// let timed = driver.output_topic::<String, Json<Click>>("timed-clicks")?;
     /// assert_eq!(timed.read_record()?.timestamp, 7);
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
@@ -135,8 +136,8 @@ impl<K, V> Consumed<K, V> {
 }
 
 impl<K: Data, V: Data> EventTime<K, V> {
-    /// As the topology language says it.
-    pub(super) fn declared(self, graph: &Graph) -> Option<String> {
+    /// What the topology language says of it.
+    pub(super) fn written(self, graph: &Graph) -> Option<String> {
         match self {
             Self::Record => None,
             Self::WallClock => Some(WALL_CLOCK.to_owned()),

@@ -8,6 +8,18 @@ use crate::data::{Data, DataError};
 ///
 /// Grouping by key, joins and repartitioning need plain keys, because equal keys meet only where their
 /// bytes are equal; so those are not there on streams and tables of windowed keys.
+///
+/// ```
+/// # use millrace_worker::dsl::{KStream, Key, StreamsBuilder};
+/// /// Amounts above 100, of plain and of windowed keys.
+/// fn large<K: Key>(amounts: &KStream<K, i64>) -> KStream<K, i64> {
+///     amounts.filter(|_, amount| *amount > 100)
+/// }
+///
+/// let builder = StreamsBuilder::new();
+/// large(&builder.stream::<String, i64>("orders")).to("large-orders");
+/// assert!(builder.build().plan("shop").is_ok());
+/// ```
 pub trait Key: Sized + Send + Sync + 'static {
     /// The key without a window.
     type Plain: Data;
@@ -45,6 +57,24 @@ impl<T: Data> Key for T {
 }
 
 /// A key and the window that its value is of, as results of aggregations over windows have them.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use millrace_worker::dsl::{Grouped, StreamsBuilder, TimeWindows, Windowed};
+/// # use millrace_worker::testing::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+/// let orders = builder.stream::<String, i64>("orders").group_by_key(Grouped::new());
+/// let sums = orders.windowed_by(minutes).reduce(|sum, amount| sum + amount, "sums");
+/// let text = |at: &Windowed<String>, _: &_| format!("{} {}..{}", at.key, at.start, at.end);
+/// sums.to_stream().select_key(text).to("sums");
+/// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+/// # let mut input = driver.input_topic::<String, i64>("orders")?;
+/// # let output = driver.output_topic::<String, i64>("sums")?;
+/// input.pipe_at("ann", 250, 70_000)?;
+/// assert_eq!(output.read()?, ("ann 60000..120000".to_owned(), 250));
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Windowed<K> {
     /// The key that was grouped by.

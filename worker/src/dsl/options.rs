@@ -1,22 +1,35 @@
 //! What operators are told beside their functions. Names and defaults are Kafka Streams'.
 
+mod joined;
+mod suppressed;
+
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use millrace_crds::stream_app::ErrorPolicy;
-use millrace_crds::topology::{
-    Empty, InvalidTimestamp, OffsetResetName, Serdes, Suppress, WhenFull,
-};
+use millrace_crds::topology::{InvalidTimestamp, OffsetResetName};
+
+pub use joined::{Joined, StreamJoined};
+pub use suppressed::{BufferConfig, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses};
 
 use super::extractor::Extractor;
-use super::key::{Key, Windowed};
-use super::windows::written;
-use crate::data::Data;
 
 /// How a topic is read. By default from its earliest record, by the records' own times, and with the
 /// application's policy for what cannot be read. `K` and `V` are the types of the records; mostly the
 /// stream or table says them.
+///
+/// ```
+/// # use millrace_worker::dsl::{Consumed, ErrorPolicy, StreamsBuilder};
+/// # use millrace_worker::testing::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// let strict = Consumed::new().with_wall_clock().with_processing_errors(ErrorPolicy::Stop);
+/// let orders = builder.stream_with::<String, i64>(["orders"], strict);
+/// orders.map_values(|amount| amount * 100).to("in-cents");
+/// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+/// # let mut input = driver.input_topic::<String, i64>("orders")?;
+/// assert!(input.pipe_tombstone("ann").is_err());
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 pub struct Consumed<K, V> {
     pub(super) offset_reset: Option<OffsetResetName>,
     pub(super) time: EventTime<K, V>,
@@ -66,11 +79,28 @@ impl<K, V> fmt::Debug for Consumed<K, V> {
 
 impl<K, V> Consumed<K, V> {
     /// The defaults.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream_with::<String, i64>(["orders"], Consumed::new()).to("copied-orders");
+    /// let topology = builder.build();
+    /// assert_eq!(topology.data().streams["orders"].offset_reset, None);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Where to start while the application has no committed offset.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, OffsetReset, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let latest = Consumed::new().with_offset_reset_policy(OffsetReset::Latest);
+    /// builder.stream_with::<String, i64>(["orders"], latest).to("copied-orders");
+    /// let topology = builder.build();
+    /// assert_eq!(topology.data().streams["orders"].offset_reset, Some(OffsetReset::Latest));
+    /// ```
     #[must_use]
     pub fn with_offset_reset_policy(mut self, reset: OffsetResetName) -> Self {
         self.offset_reset = Some(reset);
@@ -78,6 +108,22 @@ impl<K, V> Consumed<K, V> {
     }
 
     /// A record's time is that of its processing (WallclockTimestampExtractor).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Consumed, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::new().with_wall_clock();
+    /// builder.stream_with::<String, i64>(["orders"], consumed).to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// driver.advance(Duration::from_secs(60))?;
+    /// input.pipe_at("ann", 250, 7)?;
+    /// assert_eq!(output.read_record()?.timestamp, 60_000);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn with_wall_clock(mut self) -> Self {
         self.time = EventTime::WallClock;
@@ -85,6 +131,20 @@ impl<K, V> Consumed<K, V> {
     }
 
     /// What is done with a record whose time is missing or negative.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, InvalidTimestamp, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::new().with_invalid_timestamp(InvalidTimestamp::Skip);
+    /// builder.stream_with::<String, i64>(["orders"], consumed).to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// input.pipe_at("ann", 250, -1)?;
+    /// assert_eq!((output.len(), driver.dropped()), (0, 1));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn with_invalid_timestamp(mut self, invalid: InvalidTimestamp) -> Self {
         self.invalid_timestamp = Some(invalid);
@@ -92,6 +152,16 @@ impl<K, V> Consumed<K, V> {
     }
 
     /// What is done with a record that cannot be read.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, ErrorPolicy, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::new().with_deserialization_errors(ErrorPolicy::Stop);
+    /// builder.stream_with::<String, i64>(["orders"], consumed).to("copied-orders");
+    /// let topology = builder.build();
+    /// let orders = &topology.data().streams["orders"];
+    /// assert_eq!(orders.deserialization_errors, Some(ErrorPolicy::Stop));
+    /// ```
     #[must_use]
     pub fn with_deserialization_errors(mut self, policy: ErrorPolicy) -> Self {
         self.deserialization_errors = Some(policy);
@@ -99,6 +169,21 @@ impl<K, V> Consumed<K, V> {
     }
 
     /// What is done with one of its records that a step has no result for.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, ErrorPolicy, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::new().with_processing_errors(ErrorPolicy::DeadLetter);
+    /// let orders = builder.stream_with::<String, i64>(["orders"], consumed);
+    /// orders.map_values(|amount| amount * 100).to("in-cents");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// // A record without a value, which the closure has no use for.
+    /// input.pipe_tombstone("ann")?;
+    /// assert_eq!(driver.output_topic::<Vec<u8>, Vec<u8>>("app-dead-letter")?.len(), 1);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn with_processing_errors(mut self, policy: ErrorPolicy) -> Self {
         self.processing_errors = Some(policy);
@@ -106,6 +191,15 @@ impl<K, V> Consumed<K, V> {
     }
 
     /// What is done with one of its records whose results cannot be written.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Consumed, ErrorPolicy, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::new().with_production_errors(ErrorPolicy::Stop);
+    /// builder.stream_with::<String, i64>(["orders"], consumed).to("copied-orders");
+    /// let topology = builder.build();
+    /// assert_eq!(topology.data().streams["orders"].production_errors, Some(ErrorPolicy::Stop));
+    /// ```
     #[must_use]
     pub fn with_production_errors(mut self, policy: ErrorPolicy) -> Self {
         self.production_errors = Some(policy);
@@ -132,6 +226,15 @@ pub struct Materialized {
 
 impl Materialized {
     /// A store of this name; its changelog is `<application id>-<name>-changelog`.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.group_by_key(Grouped::new()).count(Materialized::named("counts"));
+    /// let plan = builder.build().plan("shop").unwrap();
+    /// assert_eq!(plan.stores[0].changelog.as_deref(), Some("shop-counts-changelog"));
+    /// ```
     pub fn named(store: impl Into<String>) -> Self {
         Self {
             store: store.into(),
@@ -143,6 +246,14 @@ impl Materialized {
     }
 
     /// Keeps it in memory instead of on disk; it is restored whole at each start.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.group_by_key(Grouped::new()).count(Materialized::named("counts").in_memory());
+    /// assert!(builder.build().plan("shop").unwrap().stores[0].in_memory);
+    /// ```
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.in_memory = true;
@@ -150,6 +261,15 @@ impl Materialized {
     }
 
     /// Keeps no changelog: what is lost here is lost.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let counts = Materialized::named("counts").with_logging_disabled();
+    /// orders.group_by_key(Grouped::new()).count(counts);
+    /// assert_eq!(builder.build().plan("shop").unwrap().stores[0].changelog, None);
+    /// ```
     #[must_use]
     pub fn with_logging_disabled(mut self) -> Self {
         self.logging = Some(false);
@@ -158,6 +278,15 @@ impl Materialized {
 
     /// Has it kept by a supplier of stores that the program registers under this name
     /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). Not with windows.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let counts = Materialized::named("counts").with_supplier("tree");
+    /// orders.group_by_key(Grouped::new()).count(counts);
+    /// assert!(builder.build().describe("shop").unwrap().contains("kept by tree"));
+    /// ```
     #[must_use]
     pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
         self.supplier = Some(supplier.into());
@@ -166,6 +295,25 @@ impl Materialized {
 
     /// Forwards a key's changes once a commit, the last of them; without it each goes on at once, also
     /// under Kafka Streams' defaults.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, Materialized, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::testing::StepOptions;
+    /// let counts = Materialized::named("counts").with_caching_enabled();
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key(Grouped::new());
+    /// orders.count(counts).to_stream().to("order-counts");
+    /// // Commits every two records.
+    /// let options = StepOptions { commit_every: 2, ..StepOptions::default() };
+    /// let driver = TopologyTestDriver::with_options("shop", &builder.build(), options)?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("order-counts")?;
+    /// input.pipe("ann", 250)?;
+    /// input.pipe("ann", 40)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), 2)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn with_caching_enabled(mut self) -> Self {
         self.caching = true;
@@ -174,6 +322,15 @@ impl Materialized {
 
     /// Keeps earlier versions for so long (KIP-889); of tables that are kept as they are, not of
     /// aggregations.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let prices = Materialized::named("prices").versioned(Duration::from_secs(3600));
+    /// builder.table_with::<String, i64>("prices", Consumed::new(), prices).to_stream().to("changes");
+    /// assert!(builder.build().plan("shop").is_ok());
+    /// ```
     pub fn versioned(self, retention: Duration) -> MaterializedTable {
         MaterializedTable {
             store: self,
@@ -195,6 +352,29 @@ impl From<String> for Materialized {
 }
 
 /// A store of a table as it is, perhaps with earlier versions.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use millrace_worker::dsl::{
+/// #     Consumed, Joined, Materialized, MaterializedTable, StreamsBuilder,
+/// # };
+/// # use millrace_worker::testing::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// let hour = Duration::from_secs(3600);
+/// let versions: MaterializedTable = Materialized::named("prices").versioned(hour);
+/// let prices = builder.table_with::<String, i64>("prices", Consumed::new(), versions);
+/// let orders = builder.stream::<String, i64>("orders");
+/// orders.join_table(&prices, |pieces, price| pieces * price, Joined::new()).to("dues");
+/// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+/// # let mut input = driver.input_topic::<String, i64>("orders")?;
+/// # let output = driver.output_topic::<String, i64>("dues")?;
+/// let mut prices = driver.input_topic::<String, i64>("prices")?;
+/// prices.pipe_at("flour", 4, 0)?;
+/// prices.pipe_at("flour", 5, 1_000)?;
+/// input.pipe_at("flour", 2, 500)?;
+/// assert_eq!(output.read()?, ("flour".to_owned(), 8));
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct MaterializedTable {
     pub(super) store: Materialized,
@@ -212,6 +392,14 @@ impl<M: Into<Materialized>> From<M> for MaterializedTable {
 
 /// Name of a grouping's repartition topic, `<application id>-<name>-repartition`. Default: the name of
 /// the aggregation that follows.
+///
+/// ```
+/// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
+/// # let builder = StreamsBuilder::new();
+/// let clicks = builder.stream::<String, String>("clicks");
+/// clicks.group_by(|_, page| page.clone(), Grouped::named("by-page")).count("counts");
+/// assert!(builder.build().describe("site").unwrap().contains("site-by-page-repartition"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Grouped {
     pub(super) name: Option<String>,
@@ -219,11 +407,28 @@ pub struct Grouped {
 
 impl Grouped {
     /// The default name.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// clicks.group_by(|_, page| page.clone(), Grouped::new()).count("counts");
+    /// assert!(builder.build().describe("site").unwrap().contains("site-counts-repartition"));
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// This name.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// let by_page = clicks.group_by(|_, page| page.clone(), Grouped::named("by-page"));
+    /// by_page.count("counts");
+    /// assert!(builder.build().describe("site").unwrap().contains("site-by-page-repartition"));
+    /// ```
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: Some(name.into()),
@@ -237,73 +442,16 @@ impl From<&str> for Grouped {
     }
 }
 
-/// How a stream is joined with a table.
-#[derive(Clone, Debug, Default)]
-pub struct Joined {
-    pub(super) name: Option<String>,
-    pub(super) grace: Option<Duration>,
-}
-
-impl Joined {
-    /// Without a name: enough while the stream's key is that of its topic.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// With a name, that of the repartition topic: needed behind an operator that changes keys, and
-    /// with a grace.
-    pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: Some(name.into()),
-            grace: None,
-        }
-    }
-
-    /// Holds records back for so long, for a versioned table to catch up (KIP-923).
-    #[must_use]
-    pub fn with_grace_period(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
-        self
-    }
-}
-
-impl From<&str> for Joined {
-    fn from(name: &str) -> Self {
-        Self::named(name)
-    }
-}
-
-/// Name of a join of two streams, and where it keeps their records. A text stands for stores on disk.
-#[derive(Clone, Debug)]
-pub struct StreamJoined {
-    pub(super) name: String,
-    pub(super) in_memory: bool,
-}
-
-impl StreamJoined {
-    /// Stores, changelogs and repartition topics begin with this name.
-    pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            in_memory: false,
-        }
-    }
-
-    /// Keeps the stores in memory.
-    #[must_use]
-    pub fn in_memory(mut self) -> Self {
-        self.in_memory = true;
-        self
-    }
-}
-
-impl From<&str> for StreamJoined {
-    fn from(name: &str) -> Self {
-        Self::named(name)
-    }
-}
-
 /// A repartition topic, `<application id>-<name>-repartition`.
+///
+/// ```
+/// # use millrace_worker::dsl::{Repartitioned, StreamsBuilder};
+/// # let builder = StreamsBuilder::new();
+/// let clicks = builder.stream::<String, String>("clicks").select_key(|_, page| page.clone());
+/// let by_page = Repartitioned::named("by-page").with_number_of_partitions(12);
+/// clicks.repartition(by_page).to("clicks-by-page");
+/// assert!(builder.build().describe("site").unwrap().contains("site-by-page-repartition"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Repartitioned {
     pub(super) name: String,
@@ -312,6 +460,14 @@ pub struct Repartitioned {
 
 impl Repartitioned {
     /// With as many partitions as the topics its records come from.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Repartitioned, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks").select_key(|_, page| page.clone());
+    /// clicks.repartition(Repartitioned::named("by-page")).to("clicks-by-page");
+    /// assert!(builder.build().describe("site").unwrap().contains("site-by-page-repartition"));
+    /// ```
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -320,6 +476,16 @@ impl Repartitioned {
     }
 
     /// With so many partitions, 1 to 10000.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Repartitioned, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks").select_key(|_, page| page.clone());
+    /// let by_page = Repartitioned::named("by-page").with_number_of_partitions(12);
+    /// clicks.repartition(by_page).to("clicks-by-page");
+    /// let plan = builder.build().plan("site").unwrap();
+    /// assert!(plan.internal_topics.iter().any(|topic| topic.partitions == Some(12)));
+    /// ```
     #[must_use]
     pub fn with_number_of_partitions(mut self, partitions: i32) -> Self {
         self.partitions = Some(partitions);
@@ -332,122 +498,3 @@ impl From<&str> for Repartitioned {
         Self::named(name)
     }
 }
-
-/// How many changes a suppression holds back, and what it does when there are more.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BufferConfig {
-    records: Option<i64>,
-    bytes: Option<i64>,
-    emit_early: bool,
-}
-
-impl BufferConfig {
-    /// Any number.
-    pub fn unbounded() -> Self {
-        Self::default()
-    }
-
-    /// At most so many keys.
-    #[must_use]
-    pub fn with_max_records(mut self, records: i64) -> Self {
-        self.records = Some(records);
-        self
-    }
-
-    /// At most so many bytes.
-    #[must_use]
-    pub fn with_max_bytes(mut self, bytes: i64) -> Self {
-        self.bytes = Some(bytes);
-        self
-    }
-
-    /// At a bound the oldest change goes early; by default the application stops.
-    #[must_use]
-    pub fn emit_early_when_full(mut self) -> Self {
-        self.emit_early = true;
-        self
-    }
-}
-
-/// Until a window closes: a [`Suppressed`] of windowed keys alone.
-#[derive(Clone, Copy, Debug)]
-pub struct UntilWindowCloses;
-
-/// Until a time has passed: a [`Suppressed`] of any keys.
-#[derive(Clone, Copy, Debug)]
-pub struct UntilTimeLimit;
-
-/// How long changes of a table are held back (KIP-328).
-#[derive(Clone, Debug)]
-pub struct Suppressed<U> {
-    step: Suppress,
-    until: PhantomData<fn() -> U>,
-}
-
-impl Suppressed<UntilWindowCloses> {
-    /// Until no record can change the window any more: each window gives one result. The name is that
-    /// of what is held back, and of its changelog topic.
-    pub fn until_window_closes(name: impl Into<String>, buffer: BufferConfig) -> Self {
-        Self::new(name.into(), buffer, |step| {
-            step.until_window_closes = Some(Empty {});
-        })
-    }
-}
-
-impl Suppressed<UntilTimeLimit> {
-    /// For so long, by the records' times; of several changes of a key the last is passed on.
-    pub fn until_time_limit(
-        name: impl Into<String>,
-        limit: Duration,
-        buffer: BufferConfig,
-    ) -> Self {
-        Self::new(name.into(), buffer, |step| {
-            step.until_time_limit = Some(written(limit));
-        })
-    }
-}
-
-impl<U> Suppressed<U> {
-    fn new(name: String, buffer: BufferConfig, until: impl FnOnce(&mut Suppress)) -> Self {
-        let mut step = Suppress {
-            name,
-            max_records: buffer.records,
-            max_bytes: buffer.bytes,
-            when_full: if buffer.emit_early {
-                WhenFull::EmitEarly
-            } else {
-                WhenFull::Stop
-            },
-            ..Suppress::default()
-        };
-        until(&mut step);
-        Self {
-            step,
-            until: PhantomData,
-        }
-    }
-
-    /// Keeps no changelog of what is held back.
-    #[must_use]
-    pub fn with_logging_disabled(mut self) -> Self {
-        self.step.logging = Some(false);
-        self
-    }
-
-    pub(super) fn step(self, serdes: Serdes) -> Suppress {
-        Suppress {
-            serdes,
-            ..self.step
-        }
-    }
-}
-
-/// Keys whose changes can be held back in this way.
-#[diagnostic::on_unimplemented(
-    message = "the keys `{Self}` have no window that could close",
-    note = "hold back by `Suppressed::until_time_limit`, or aggregate over windows before"
-)]
-pub trait SuppressedBy<U>: Key {}
-
-impl<K: Key> SuppressedBy<UntilTimeLimit> for K {}
-impl<K: Data> SuppressedBy<UntilWindowCloses> for Windowed<K> {}

@@ -151,6 +151,33 @@ where
 impl<K: Key, V: Data> KStream<K, V> {
     /// Runs a processor, which may change keys: what is grouped or joined after it goes through a
     /// repartition topic. The closure makes one for each task.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Processor, ProcessorContext, Record, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::api::ProcessorResult;
+    /// /// Turns clicks into visits of pages.
+    /// struct ByPage;
+    ///
+    /// impl Processor<String, String, String, i64> for ByPage {
+    ///     fn process<'r>(
+    ///         &mut self,
+    ///         click: Record<'r, String, String>,
+    ///         context: &mut ProcessorContext<'_, 'r, String, i64>,
+    ///     ) -> ProcessorResult {
+    ///         context.forward(Record::new(click.value, 1, click.timestamp))
+    ///     }
+    /// }
+    ///
+    /// builder.stream::<String, String>("clicks").process(|| ByPage, "by-page").to("visits");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let output = driver.output_topic::<String, i64>("visits")?;
+    /// input.pipe("ann", "/home")?;
+    /// assert_eq!(output.read()?, ("/home".to_owned(), 1));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn process<P, L, W>(
         &self,
         make: impl Fn() -> P + Send + Sync + 'static,
@@ -176,6 +203,41 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// Runs a fixed-key processor: keys stay as they are, and nothing is repartitioned.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{
+    /// #     FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, StreamsBuilder,
+    /// # };
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::api::ProcessorResult;
+    /// /// Passes readings on where they differ from the one before.
+    /// struct Changes(f64);
+    ///
+    /// impl FixedKeyProcessor<String, f64, f64> for Changes {
+    ///     fn process<'r>(
+    ///         &mut self,
+    ///         reading: FixedKeyRecord<'r, String, f64>,
+    ///         context: &mut FixedKeyProcessorContext<'_, 'r, f64>,
+    ///     ) -> ProcessorResult {
+    ///         if std::mem::replace(&mut self.0, *reading.value()) == *reading.value() {
+    ///             return Ok(());
+    ///         }
+    ///         context.forward(reading)
+    ///     }
+    /// }
+    ///
+    /// let readings = builder.stream::<String, f64>("readings");
+    /// readings.process_values(|| Changes(f64::NAN), "changes").to("changed-readings");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, f64>("readings")?;
+    /// # let output = driver.output_topic::<String, f64>("changed-readings")?;
+    /// for celsius in [21.5, 21.5, 19.0] {
+    ///     input.pipe("roof", celsius)?;
+    /// }
+    /// assert_eq!(output.len(), 2);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn process_values<P, W>(
         &self,
         make: impl Fn() -> P + Send + Sync + 'static,

@@ -62,6 +62,14 @@ impl<K, V> KStream<K, V> {
     }
 
     /// Names it in descriptions of the topology (`Named`).
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.filter(|_, amount| *amount >= 100).named("large-orders").to("large-orders");
+    /// assert!(builder.build().describe("shop").unwrap().contains("large-orders"));
+    /// ```
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         Self::of(self.handle.named(name))
@@ -70,18 +78,62 @@ impl<K, V> KStream<K, V> {
 
 impl<K: Key, V: Data> KStream<K, V> {
     /// Keeps records for which the predicate is true.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.filter(|_, amount| *amount >= 100).to("large-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("large-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// input.pipe("bob", 40)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), 250)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn filter(&self, keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         let call = predicate(&self.handle.graph, "filter", keep);
         Self::of(self.handle.step(Step::Filter(call)))
     }
 
     /// Keeps records for which the predicate is false.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.filter_not(|customer, _| customer == "test").to("real-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("real-orders")?;
+    /// input.pipe("test", 1)?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), 250)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn filter_not(&self, drop: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         let call = predicate(&self.handle.graph, "filter_not", drop);
         Self::of(self.handle.step(Step::FilterNot(call)))
     }
 
     /// New values.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let readings = builder.stream::<String, f64>("readings");
+    /// readings.map_values(|celsius| celsius * 1.8 + 32.0).to("in-fahrenheit");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, f64>("readings")?;
+    /// # let output = driver.output_topic::<String, f64>("in-fahrenheit")?;
+    /// input.pipe("roof", 20.0)?;
+    /// assert_eq!(output.read()?, ("roof".to_owned(), 68.0));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn map_values<W: Data>(
         &self,
         mapper: impl Fn(&V) -> W + Send + Sync + 'static,
@@ -91,6 +143,20 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// New values, with a look at the keys.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.map_values_with_key(|customer, amount| format!("{customer} pays {amount}")).to("lines");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, String>("lines")?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!(output.read()?.1, "ann pays 250");
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn map_values_with_key<W: Data>(
         &self,
         mapper: impl Fn(&K, &V) -> W + Send + Sync + 'static,
@@ -100,6 +166,20 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// New keys.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// clicks.select_key(|_, page| page.clone()).to("clicks-by-page");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let output = driver.output_topic::<String, String>("clicks-by-page")?;
+    /// input.pipe("ann", "/home")?;
+    /// assert_eq!(output.read()?.0, "/home");
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn select_key<L: Data>(
         &self,
         mapper: impl Fn(&K, &V) -> L + Send + Sync + 'static,
@@ -109,6 +189,20 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// New keys and values.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// clicks.map(|user, page| (page.clone(), user.clone())).to("visitors");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let output = driver.output_topic::<String, String>("visitors")?;
+    /// input.pipe("ann", "/home")?;
+    /// assert_eq!(output.read()?, ("/home".to_owned(), "ann".to_owned()));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn map<L: Data, W: Data>(
         &self,
         mapper: impl Fn(&K, &V) -> (L, W) + Send + Sync + 'static,
@@ -117,6 +211,25 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// None, one or several records for each.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let transfers = builder.stream::<String, i64>("transfers");
+    /// transfers
+    ///     .flat_map(|accounts, amount| {
+    ///         let (from, to) = accounts.split_once('>').unwrap_or(("unknown", accounts));
+    ///         [(from.to_owned(), -amount), (to.to_owned(), *amount)]
+    ///     })
+    ///     .to("bookings");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("transfers")?;
+    /// # let output = driver.output_topic::<String, i64>("bookings")?;
+    /// input.pipe("ann>bob", 20)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), -20), ("bob".to_owned(), 20)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn flat_map<L: Data, W: Data, I: IntoIterator<Item = (L, W)>>(
         &self,
         mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static,
@@ -150,6 +263,23 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// One record for each of the new values.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, String>("orders");
+    /// orders
+    ///     .flat_map_values(|articles| articles.split(',').map(str::to_owned).collect::<Vec<_>>())
+    ///     .to("articles");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("orders")?;
+    /// # let output = driver.output_topic::<String, String>("articles")?;
+    /// input.pipe("ann", "flour,salt")?;
+    /// let articles = output.read_all()?.into_iter().map(|(_, article)| article);
+    /// assert_eq!(articles.collect::<Vec<_>>(), ["flour", "salt"]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn flat_map_values<W: Data, I: IntoIterator<Item = W>>(
         &self,
         mapper: impl Fn(&V) -> I + Send + Sync + 'static,
@@ -174,6 +304,23 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// Looks at records, which go on unchanged. In the topology this is a filter that lets all pass.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use std::sync::atomic::{AtomicI64, Ordering};
+    /// static SUM: AtomicI64 = AtomicI64::new(0);
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let add = |_: &String, amount: &i64| drop(SUM.fetch_add(*amount, Ordering::Relaxed));
+    /// orders.peek(add).to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!((output.len(), SUM.load(Ordering::Relaxed)), (1, 250));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn peek(&self, look: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {
         let call = predicate(&self.handle.graph, "peek", move |key, value| {
             look(key, value);
@@ -184,6 +331,21 @@ impl<K: Key, V: Data> KStream<K, V> {
 
     /// Does something with each record, and ends the stream. In the topology this is a filter that
     /// lets none pass. What it does happens again where a record is processed again.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use std::sync::atomic::{AtomicI64, Ordering};
+    /// static ORDERS: AtomicI64 = AtomicI64::new(0);
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.for_each(|_, _| drop(ORDERS.fetch_add(1, Ordering::Relaxed)));
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!(ORDERS.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn for_each(&self, act: impl Fn(&K, &V) + Send + Sync + 'static) {
         let call = predicate(&self.handle.graph, "for_each", move |key, value| {
             act(key, value);
@@ -194,6 +356,17 @@ impl<K: Key, V: Data> KStream<K, V> {
 
     /// Prints records to standard output, with a label before each, and ends the stream. For trying
     /// things out.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").print("orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// input.pipe("ann", 250)?;
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn print(&self, label: impl Into<String>) {
         self.handle.step(Step::Print(Print {
             label: label.into(),
@@ -202,17 +375,62 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// The records of both streams; of different streams they have no order.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let web = builder.stream::<String, i64>("web-orders");
+    /// let phone = builder.stream::<String, i64>("phone-orders");
+    /// web.merge(&phone).to("orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("orders")?;
+    /// driver.input_topic::<String, i64>("web-orders")?.pipe("ann", 250)?;
+    /// driver.input_topic::<String, i64>("phone-orders")?.pipe("bob", 40)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), 250), ("bob".to_owned(), 40)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn merge(&self, other: &Self) -> Self {
         let inputs = vec![self.handle.node, self.handle.other(&other.handle)];
         Self::of(self.handle.graph.merge(inputs))
     }
 
     /// Divides it: see [`BranchedKStream`].
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let readings = builder.stream::<String, f64>("readings");
+    /// let frost = readings.split().branch("frost", |_, celsius| *celsius < 0.0);
+    /// let branches = frost.default_branch("mild");
+    /// branches["frost"].to("frost");
+    /// branches["mild"].to("mild");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, f64>("readings")?;
+    /// # let output = driver.output_topic::<String, f64>("frost")?;
+    /// input.pipe("roof", -3.0)?;
+    /// assert_eq!(output.read()?, ("roof".to_owned(), -3.0));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn split(&self) -> BranchedKStream<K, V> {
         BranchedKStream::of(self.clone())
     }
 
     /// Writes records to a topic, which must exist.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!(output.read()?, ("ann".to_owned(), 250));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn to(&self, topic: impl Into<String>) {
         self.sink(To {
             topic: Some(topic.into()),
@@ -222,6 +440,14 @@ impl<K: Key, V: Data> KStream<K, V> {
 
     /// Writes each record to the topic that the closure names (TopicNameExtractor). A record whose
     /// topic does not exist cannot be written: `spec.errors.production` says what becomes of it.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.to_dynamic(|customer, _| format!("orders-{}", &customer[..2]));
+    /// assert!(builder.build().plan("shop").is_ok());
+    /// ```
     pub fn to_dynamic(&self, topic: impl Fn(&K, &V) -> String + Send + Sync + 'static) {
         let call = computed(&self.handle.graph, "to_topic", topic);
         self.sink(To {
@@ -241,6 +467,22 @@ impl<K: Key, V: Data> KStream<K, V> {
 
     /// Turns it into a table: the latest value of each key. A record without a value deletes its key:
     /// the values of a stream that has such are an `Option`, those of the table what is in it.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let changes = builder.stream::<String, Option<String>>("customer-changes");
+    /// changes.to_table("customers");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, Option<String>>("customer-changes")?;
+    /// # let store = driver.store::<String, String>("customers")?;
+    /// input.pipe("c1", "Ann".to_owned())?;
+    /// input.pipe("c2", "Bob".to_owned())?;
+    /// input.pipe("c1", None)?;
+    /// assert_eq!(store.all()?, [("c2".to_owned(), "Bob".to_owned())]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn to_table(&self, store: impl Into<MaterializedTable>) -> KTable<K, V::Present> {
         let MaterializedTable { store, versioned } = self.handle.graph.keeping_table(store);
         let step = Step::ToTable(ToTable {
@@ -260,6 +502,21 @@ impl<K: Key, V: Data> KStream<K, V> {
 
 impl<K: Data, V: Data> KStream<K, V> {
     /// Sends records through a topic of their own, to the partition of the key they have.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// clicks.select_key(|_, page| page.clone()).repartition("by-page").to("clicks-by-page");
+    /// assert!(builder.build().describe("shop").unwrap().contains("shop-by-page-repartition"));
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let output = driver.output_topic::<String, String>("clicks-by-page")?;
+    /// input.pipe("ann", "/home")?;
+    /// assert_eq!(output.read()?.0, "/home");
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn repartition(&self, topic: impl Into<Repartitioned>) -> Self {
         let topic = topic.into();
         Self::of(self.handle.step(Step::Repartition(Repartition {

@@ -43,6 +43,26 @@ impl<K: Data, V: Data> KStream<K, V> {
     }
 
     /// All records of this stream; without a match once the window has closed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{JoinWindows, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let payments = builder.stream::<String, i64>("payments");
+    /// let hour = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(3600));
+    /// orders
+    ///     .left_join(&payments, |due, paid| due - paid.unwrap_or(&0), hour, "paid")
+    ///     .to("still-due");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("still-due")?;
+    /// input.pipe_at("o1", 250, 0)?;
+    /// input.pipe_at("o2", 40, 10_000_000)?;
+    /// assert_eq!(output.read_all()?, [("o1".to_owned(), 250)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn left_join<W: Data, R: Data>(
         &self,
         other: &KStream<K, W>,
@@ -58,6 +78,24 @@ impl<K: Data, V: Data> KStream<K, V> {
 
     /// All records of both streams; without a match once the window has closed. At least one side is
     /// there.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{JoinWindows, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// let payments = builder.stream::<String, i64>("payments");
+    /// let hour = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(3600));
+    /// let open = |due: Option<&i64>, paid: Option<&i64>| due.unwrap_or(&0) - paid.unwrap_or(&0);
+    /// orders.outer_join(&payments, open, hour, "paid").to("still-due");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("still-due")?;
+    /// driver.input_topic::<String, i64>("payments")?.pipe_at("o1", 250, 0)?;
+    /// driver.input_topic::<String, i64>("orders")?.pipe_at("o2", 40, 10_000_000)?;
+    /// assert_eq!(output.read_all()?, [("o1".to_owned(), -250)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn outer_join<W: Data, R: Data>(
         &self,
         other: &KStream<K, W>,
@@ -94,6 +132,25 @@ impl<K: Data, V: Data> KStream<K, V> {
 
     /// Joins with a table: each record with the row of its key at that moment. Records without a match
     /// are dropped. The table must be kept in a store.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Joined, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let customers = builder.table::<String, String>("customers");
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders
+    ///     .join_table(&customers, |amount, name| format!("{name}: {amount}"), Joined::new())
+    ///     .to("orders-with-name");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, String>("orders-with-name")?;
+    /// driver.input_topic::<String, String>("customers")?.pipe("c1", "Ann")?;
+    /// input.pipe("c1", 250)?;
+    /// input.pipe("c2", 40)?;
+    /// assert_eq!(output.read_all()?, [("c1".to_owned(), "Ann: 250".to_owned())]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn join_table<W: Data, R: Data>(
         &self,
         table: &KTable<K, W>,
@@ -159,6 +216,23 @@ impl<K: Data, V: Data> KStream<K, V> {
 /// Joins with a global table, whose rows of any key every instance has.
 impl<K: Key, V: Data> KStream<K, V> {
     /// Each record with the row of the key that `lookup` gives; those without a match are dropped.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let products = builder.global_table::<String, i64>("prices");
+    /// let orders = builder.stream::<i64, String>("orders");
+    /// orders.join_global_table(&products, |_, product| product.clone(), |_, price| *price).to("dues");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<i64, String>("orders")?;
+    /// # let output = driver.output_topic::<i64, i64>("dues")?;
+    /// driver.input_topic::<String, i64>("prices")?.pipe("flour", 4)?;
+    /// input.pipe(1, "flour")?;
+    /// input.pipe(2, "salt")?;
+    /// assert_eq!(output.read_all()?, [(1, 4)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn join_global_table<L: Data, W: Data, R: Data>(
         &self,
         table: &GlobalKTable<L, W>,
@@ -170,6 +244,22 @@ impl<K: Key, V: Data> KStream<K, V> {
     }
 
     /// As [`KStream::join_global_table`], with the records without a match too.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let prices = builder.global_table::<String, i64>("prices");
+    /// let orders = builder.stream::<i64, String>("orders");
+    /// let price = |_: &String, price: Option<&i64>| price.copied().unwrap_or(-1);
+    /// orders.left_join_global_table(&prices, |_, product| product.clone(), price).to("dues");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<i64, String>("orders")?;
+    /// # let output = driver.output_topic::<i64, i64>("dues")?;
+    /// input.pipe(2, "salt")?;
+    /// assert_eq!(output.read_all()?, [(2, -1)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn left_join_global_table<L: Data, W: Data, R: Data>(
         &self,
         table: &GlobalKTable<L, W>,

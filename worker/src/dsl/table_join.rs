@@ -11,6 +11,21 @@ use crate::data::Data;
 
 impl<K: Data, V: Data> KTable<K, V> {
     /// Rows that both tables have.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let names = builder.table::<String, String>("names");
+    /// let balances = builder.table::<String, i64>("balances");
+    /// names.join(&balances, |name, balance| format!("{name}: {balance}")).to_stream().to("accounts");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, String>("accounts")?;
+    /// driver.input_topic::<String, String>("names")?.pipe("c1", "Ann")?;
+    /// driver.input_topic::<String, i64>("balances")?.pipe("c1", 70)?;
+    /// assert_eq!(output.read_all()?, [("c1".to_owned(), "Ann: 70".to_owned())]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn join<W: Data, R: Data>(
         &self,
         other: &KTable<K, W>,
@@ -28,6 +43,23 @@ impl<K: Data, V: Data> KTable<K, V> {
     }
 
     /// All rows of this table, with the other's where it has one.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let names = builder.table::<String, String>("names");
+    /// let balances = builder.table::<String, i64>("balances");
+    /// let line = |name: &String, balance: Option<&i64>| format!("{name}: {}", balance.unwrap_or(&0));
+    /// names.left_join(&balances, line).to_stream().to("accounts");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, String>("accounts")?;
+    /// driver.input_topic::<String, String>("names")?.pipe("c1", "Ann")?;
+    /// driver.input_topic::<String, i64>("balances")?.pipe("c1", 70)?;
+    /// let lines = output.read_all()?.into_iter().map(|(_, line)| line);
+    /// assert_eq!(lines.collect::<Vec<_>>(), ["Ann: 0", "Ann: 70"]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn left_join<W: Data, R: Data>(
         &self,
         other: &KTable<K, W>,
@@ -46,6 +78,22 @@ impl<K: Data, V: Data> KTable<K, V> {
     }
 
     /// All rows of both tables; at least one side is there.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let ordered = builder.table::<String, i64>("ordered");
+    /// let paid = builder.table::<String, i64>("paid");
+    /// let open = |due: Option<&i64>, paid: Option<&i64>| due.unwrap_or(&0) - paid.unwrap_or(&0);
+    /// ordered.outer_join(&paid, open).to_stream().to("open");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("open")?;
+    /// driver.input_topic::<String, i64>("paid")?.pipe("ann", 50)?;
+    /// driver.input_topic::<String, i64>("ordered")?.pipe("ann", 250)?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), -50), ("ann".to_owned(), 200)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn outer_join<W: Data, R: Data>(
         &self,
         other: &KTable<K, W>,
@@ -109,6 +157,30 @@ impl<K: Data, V: Data> KTable<K, V> {
     }
 
     /// As [`KTable::join_foreign_key`], with the rows without a match too.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let artists = builder.table::<String, String>("artists");
+    /// let albums = builder.table::<String, String>("artists-of-albums");
+    /// albums
+    ///     .left_join_foreign_key(
+    ///         &artists,
+    ///         |artist| artist.clone(),
+    ///         |id, name| name.cloned().unwrap_or(format!("artist {id}")),
+    ///         "album-artists",
+    ///     )
+    ///     .to_stream()
+    ///     .to("albums");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, String>("albums")?;
+    /// driver.input_topic::<String, String>("artists-of-albums")?.pipe("album", "a1")?;
+    /// driver.input_topic::<String, String>("artists")?.pipe("a1", "Nina")?;
+    /// let names = output.read_all()?.into_iter().map(|(_, name)| name);
+    /// assert_eq!(names.collect::<Vec<_>>(), ["artist a1", "Nina"]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn left_join_foreign_key<L: Data, W: Data, R: Data>(
         &self,
         other: &KTable<L, W>,

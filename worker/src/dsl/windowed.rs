@@ -35,6 +35,31 @@ use crate::data::Data;
 pub struct TimeWindowedKStream<K, V>(Groups<K, V>);
 
 /// Groups divided into sessions. Results are tables whose keys are [`Windowed`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use millrace_worker::dsl::{
+/// #     Grouped, SessionWindowedKStream, SessionWindows, StreamsBuilder,
+/// # };
+/// # use millrace_worker::testing::TopologyTestDriver;
+/// # let builder = StreamsBuilder::new();
+/// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
+/// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+/// let sessions: SessionWindowedKStream<String, String> = clicks.windowed_by_sessions(visits);
+/// sessions
+///     .count("clicks-per-visit")
+///     .to_stream()
+///     .select_key(|visit, _| format!("{} {}..{}", visit.key, visit.start, visit.end))
+///     .to("visits");
+/// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+/// # let mut input = driver.input_topic::<String, String>("clicks")?;
+/// # let output = driver.output_topic::<String, Option<i64>>("visits")?;
+/// input.pipe_at("ann", "/home", 1_000)?;
+/// input.pipe_at("ann", "/cart", 31_000)?;
+/// let visits = output.read_all()?;
+/// assert_eq!(visits.last(), Some(&("ann 1000..31000".to_owned(), Some(2))));
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
 pub struct SessionWindowedKStream<K, V>(Groups<K, V>);
 
 struct Groups<K, V> {
@@ -90,6 +115,26 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
     }
 
     /// When results go on. Default: at each record.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{EmitStrategy, Grouped, StreamsBuilder, TimeWindows, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// let windowed = clicks.windowed_by(minutes).emit_strategy(EmitStrategy::OnWindowClose);
+    /// windowed.count("per-minute").to_stream().to("clicks-per-minute");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let output = driver.output_topic::<Windowed<String>, i64>("clicks-per-minute")?;
+    /// input.pipe_at("ann", "/home", 1_000)?;
+    /// input.pipe_at("ann", "/cart", 2_000)?;
+    /// assert!(output.is_empty());
+    /// input.pipe_at("ann", "/home", 60_000)?;
+    /// assert_eq!(output.read()?.1, 2);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn emit_strategy(mut self, strategy: EmitStrategy) -> Self {
         self.0.windows.emit = strategy.into();
@@ -97,6 +142,17 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
     }
 
     /// How long windows are kept, for queries. Default, and least: as long as they can change.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder, TimeWindows};
+    /// # let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// let windowed = clicks.windowed_by(minutes).with_retention(Duration::from_secs(24 * 3600));
+    /// windowed.count("per-minute");
+    /// assert!(builder.build().plan("site").is_ok());
+    /// ```
     #[must_use]
     pub fn with_retention(mut self, retention: Duration) -> Self {
         self.0.windows.retention = Some(written(retention));
@@ -104,11 +160,47 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
     }
 
     /// The number of records of each key and window.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder, TimeWindows, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// clicks.windowed_by(minutes).count("per-minute");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let store = driver.store::<Windowed<String>, i64>("per-minute")?;
+    /// input.pipe_at("ann", "/home", 1_000)?;
+    /// input.pipe_at("ann", "/cart", 2_000)?;
+    /// let minute = Windowed { key: "ann".to_owned(), start: 0, end: 60_000 };
+    /// assert_eq!(store.get(&minute)?, Some(2));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn count(&self, store: impl Into<Materialized>) -> KTable<Windowed<K>, i64> {
         self.0.count(self.0.keeping(store))
     }
 
     /// Records of each key and window combined, starting from the first.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder, TimeWindows, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let hours = TimeWindows::of_size_with_no_grace(Duration::from_secs(3600));
+    /// let readings = builder.stream::<String, f64>("readings").group_by_key(Grouped::new());
+    /// readings.windowed_by(hours).reduce(|highest, celsius| highest.max(*celsius), "highest");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, f64>("readings")?;
+    /// # let store = driver.store::<Windowed<String>, f64>("highest")?;
+    /// input.pipe_at("roof", 19.0, 1_000)?;
+    /// input.pipe_at("roof", 21.5, 2_000)?;
+    /// let hour = Windowed { key: "roof".to_owned(), start: 0, end: 3_600_000 };
+    /// assert_eq!(store.get(&hour)?, Some(21.5));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn reduce(
         &self,
         reduce: impl Fn(&V, &V) -> V + Send + Sync + 'static,
@@ -118,6 +210,23 @@ impl<K: Data, V: Data> TimeWindowedKStream<K, V> {
     }
 
     /// Records of each key and window taken into an aggregate.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder, TimeWindows, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// clicks.windowed_by(minutes).aggregate(String::new, |_, page, path| path + page, "paths");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let store = driver.store::<Windowed<String>, String>("paths")?;
+    /// input.pipe_at("ann", "/home", 1_000)?;
+    /// input.pipe_at("ann", "/cart", 2_000)?;
+    /// assert_eq!(store.all()?[0].1, "/home/cart");
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn aggregate<A: Data>(
         &self,
         initial: impl Fn() -> A + Send + Sync + 'static,
@@ -135,6 +244,28 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
     }
 
     /// When results go on. Default: at each record.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{
+    /// #     EmitStrategy, Grouped, SessionWindows, StreamsBuilder, Windowed,
+    /// # };
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// let sessions = clicks.windowed_by_sessions(visits).emit_strategy(EmitStrategy::OnWindowClose);
+    /// sessions.count("per-visit").to_stream().to("visits");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let output = driver.output_topic::<Windowed<String>, i64>("visits")?;
+    /// input.pipe_at("ann", "/home", 1_000)?;
+    /// input.pipe_at("ann", "/cart", 2_000)?;
+    /// assert!(output.is_empty());
+    /// input.pipe_at("ann", "/home", 200_000)?;
+    /// assert_eq!(output.read()?.1, 2);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn emit_strategy(mut self, strategy: EmitStrategy) -> Self {
         self.0.windows.emit = strategy.into();
@@ -142,6 +273,17 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
     }
 
     /// How long sessions are kept, for queries. Default, and least: as long as they can change.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, SessionWindows, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// let sessions = clicks.windowed_by_sessions(visits).with_retention(Duration::from_secs(3600));
+    /// sessions.count("per-visit");
+    /// assert!(builder.build().plan("site").is_ok());
+    /// ```
     #[must_use]
     pub fn with_retention(mut self, retention: Duration) -> Self {
         self.0.windows.retention = Some(written(retention));
@@ -149,11 +291,46 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
     }
 
     /// The number of records of each session.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, SessionWindows, StreamsBuilder, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// clicks.windowed_by_sessions(visits).count("per-visit");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let store = driver.store::<Windowed<String>, i64>("per-visit")?;
+    /// input.pipe_at("ann", "/home", 1_000)?;
+    /// input.pipe_at("ann", "/cart", 2_000)?;
+    /// let visit = Windowed { key: "ann".to_owned(), start: 1_000, end: 2_000 };
+    /// assert_eq!(store.all()?, [(visit, 2)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn count(&self, store: impl Into<Materialized>) -> KTable<Windowed<K>, i64> {
         self.0.count(self.0.keeping(store))
     }
 
     /// Records of each session combined, starting from the first.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, SessionWindows, StreamsBuilder, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let pauses = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
+    /// let orders = builder.stream::<String, i64>("orders").group_by_key(Grouped::new());
+    /// orders.windowed_by_sessions(pauses).reduce(|sum, amount| sum + amount, "per-visit");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let store = driver.store::<Windowed<String>, i64>("per-visit")?;
+    /// input.pipe_at("ann", 250, 1_000)?;
+    /// input.pipe_at("ann", 40, 2_000)?;
+    /// assert_eq!(store.all()?[0].1, 290);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn reduce(
         &self,
         reduce: impl Fn(&V, &V) -> V + Send + Sync + 'static,
@@ -164,6 +341,31 @@ impl<K: Data, V: Data> SessionWindowedKStream<K, V> {
 
     /// Records of each session taken into an aggregate; `merge` makes one of two sessions that a
     /// record joins.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, SessionWindows, StreamsBuilder, Windowed};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let minute = Duration::from_secs(60);
+    /// let pauses = SessionWindows::of_inactivity_gap_and_grace(minute, minute);
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// clicks.windowed_by_sessions(pauses).aggregate(
+    ///     || 0_i64,
+    ///     |_, _, clicks| clicks + 1,
+    ///     |_, one, other| one + other,
+    ///     "clicks-per-visit",
+    /// );
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// # let store = driver.store::<Windowed<String>, i64>("clicks-per-visit")?;
+    /// for time in [0, 100_000, 50_000] {
+    ///     input.pipe_at("ann", "/home", time)?;
+    /// }
+    /// let visit = Windowed { key: "ann".to_owned(), start: 0, end: 100_000 };
+    /// assert_eq!(store.all()?, [(visit, 3)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn aggregate<A: Data>(
         &self,
         initial: impl Fn() -> A + Send + Sync + 'static,

@@ -10,9 +10,9 @@ pub(super) const UNKNOWN: i64 = -1;
 /// What one node remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeTimes {
-    /// Highest time of a record that reached the node, ms; [`UNKNOWN`] before the first.
+    /// Highest time of a record that reached the node, ms; `UNKNOWN` before the first.
     pub stream_time: i64,
-    /// Up to which time closed windows have been forwarded, ms; [`UNKNOWN`] before the first.
+    /// Up to which time closed windows have been forwarded, ms; `UNKNOWN` before the first.
     pub emitted: i64,
     /// Wall-clock time before which nothing more is forwarded because it is complete, ms.
     pub next_emit_ms: i64,

@@ -187,7 +187,7 @@ impl TaskDb {
         Ok(bytes.as_deref().map(decode_inputs).unwrap_or_default())
     }
 
-    /// A batch to fill and hand to [`TaskDb::write`].
+    /// A batch to fill and hand to `TaskDb::write`.
     pub fn batch(&self) -> CommitBatch<'_> {
         CommitBatch {
             db: self,

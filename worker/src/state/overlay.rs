@@ -12,6 +12,7 @@
 //! changelog gets one record per key and commit however often the key was written.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as TableEntry;
 use std::hash::{BuildHasher, Hasher};
 
 use rustc_hash::FxBuildHasher;
@@ -81,17 +82,18 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    #[inline]
     fn at(bytes: &'a [u8], start: usize) -> Self {
-        let entry = &bytes[start..];
+        let (header, rest) = bytes[start..].split_at(HEADER_LEN);
         let number = |at: usize| {
             let mut number = [0; 4];
-            number.copy_from_slice(&entry[at..at + 4]);
+            number.copy_from_slice(&header[at..at + 4]);
             u32::from_ne_bytes(number)
         };
         let (key_len, room) = (number(KEY_LEN) as usize, number(ROOM) as usize);
-        let (key, rest) = entry[HEADER_LEN..].split_at(key_len);
+        let (key, rest) = rest.split_at(key_len);
         Self {
-            hash: hash_at(bytes, start),
+            hash: hash_at(header, HASH),
             value_len: number(VALUE_LEN),
             room,
             key,
@@ -99,11 +101,13 @@ impl<'a> Entry<'a> {
         }
     }
 
+    #[inline]
     fn value(&self) -> Option<&'a [u8]> {
         (self.value_len != DELETED).then(|| &self.rest[..self.value_len as usize])
     }
 }
 
+#[inline]
 fn hash_at(bytes: &[u8], start: usize) -> u64 {
     let mut hash = [0; 8];
     hash.copy_from_slice(&bytes[start + HASH..start + HASH + 8]);
@@ -127,12 +131,20 @@ impl Overlay {
 
     /// Writes a value made of two parts (timestamp and bytes), or `None` to delete.
     pub fn put(&mut self, hash: u64, key: &[u8], value: Option<(&[u8], &[u8])>) {
-        let Some(Place(start)) = self.find(hash, key) else {
-            let start = self.append(hash, key, value);
-            let bytes = &self.bytes;
-            self.table
-                .insert_unique(hash, start, |&start| hash_at(bytes, start));
-            return;
+        let bytes = &self.bytes;
+        let next = bytes.len();
+        let slot = self.table.entry(
+            hash,
+            |&start| Entry::at(bytes, start).key == key,
+            |&start| hash_at(bytes, start),
+        );
+        let start = match slot {
+            TableEntry::Vacant(slot) => {
+                slot.insert(next);
+                self.append(hash, key, value);
+                return;
+            }
+            TableEntry::Occupied(slot) => *slot.get(),
         };
         let room = Entry::at(&self.bytes, start).room;
         match value {
@@ -146,9 +158,9 @@ impl Overlay {
             }
             Some(_) => {
                 self.set_value_len(start, MOVED);
-                let moved = self.append(hash, key, value);
+                self.append(hash, key, value);
                 if let Some(slot) = self.table.find_mut(hash, |&known| known == start) {
-                    *slot = moved;
+                    *slot = next;
                 }
             }
         }
@@ -164,8 +176,7 @@ impl Overlay {
             .map(|&start| Place(start))
     }
 
-    fn append(&mut self, hash: u64, key: &[u8], value: Option<(&[u8], &[u8])>) -> usize {
-        let start = self.bytes.len();
+    fn append(&mut self, hash: u64, key: &[u8], value: Option<(&[u8], &[u8])>) {
         let (head, tail) = value.unwrap_or_default();
         let len = head.len() + tail.len();
         // Numbers grow digit by digit: a little room keeps most entries where they are.
@@ -181,7 +192,6 @@ impl Overlay {
         self.bytes.extend_from_slice(head);
         self.bytes.extend_from_slice(tail);
         self.bytes.extend_from_slice(&[0; 8][..room - len]);
-        start
     }
 
     fn set_value_len(&mut self, start: usize, len: u32) {

@@ -1,14 +1,15 @@
 //! What a join of two streams wrote lately, by key: most of its look-ups end here, instead of opening a
 //! RocksDB iterator per record and segment (measured: four fifths of its CPU, see docs/decisions/010).
 //!
-//! Owns copies of committed rows of a store that keeps duplicates: all of them from a time on, none
-//! before it. Never holds uncommitted writes, so an abort cannot make it wrong. Rows are only added; they
-//! are forgotten by whole slices of time, when they have expired or the memory is full.
+//! Owns copies of rows of a store that keeps duplicates. Of committed ones all from a time on, none before
+//! it; they are forgotten by whole slices of time, when they have expired or the memory is full. Of
+//! uncommitted ones all, apart from the others, so that an abort forgets them as a whole.
 
 use std::collections::VecDeque;
 
 use bumpalo::collections::Vec as ArenaVec;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as HashEntry;
 use millrace_expr::Bump;
 
 use super::layout::WindowKey;
@@ -20,8 +21,12 @@ use super::window_store::WindowRow;
 /// Slices in a segment of the store: fewer make look-ups faster, more make better use of the memory.
 const SLICES_PER_SEGMENT: i64 = 4;
 
-/// Committed rows from a time on, by key. Reads of the stream thread alone.
+/// Committed rows from a time on, and uncommitted ones, by key. Reads of the stream thread alone.
 pub(super) struct RecentRows {
+    /// Rows that are not committed, of all times; its number is of no use.
+    written: Slice,
+    /// Whether rows were written that are not among those: the changelog's, while it is restored.
+    restored: bool,
     /// By time; some may be missing between others.
     slices: VecDeque<Slice>,
     slice_ms: i64,
@@ -75,32 +80,74 @@ impl Slice {
             .copied()
     }
 
-    /// Adds a row; by how many bytes the slice has grown.
-    fn add(&mut self, hash: u64, window: &WindowKey<'_>, row: &[u8]) -> usize {
-        let previous = self.last(hash, window.key);
-        let key_at = self.bytes.len();
-        self.bytes.extend_from_slice(window.key);
-        let row_at = self.bytes.len();
-        self.bytes.extend_from_slice(row);
-        let (new, end) = (self.entries.len(), self.bytes.len());
-        self.entries.push(Entry {
+    /// Adds a row, which is its two parts one after the other; by how many bytes the slice has grown.
+    fn add(&mut self, hash: u64, key: &[u8], start: i64, row: (&[u8], &[u8])) -> usize {
+        let Self {
+            table,
+            entries,
+            bytes,
+            ..
+        } = self;
+        let new = entries.len();
+        let same = |entry: usize| {
+            let entry = &entries[entry];
+            &bytes[entry.key_at..entry.row_at] == key
+        };
+        let slot = table.entry(hash, |&entry| same(entry), |&entry| entries[entry].hash);
+        let previous = match slot {
+            HashEntry::Occupied(mut last) => Some(std::mem::replace(last.get_mut(), new)),
+            HashEntry::Vacant(slot) => {
+                slot.insert(new);
+                None
+            }
+        };
+        let key_at = bytes.len();
+        bytes.extend_from_slice(key);
+        let row_at = bytes.len();
+        bytes.extend_from_slice(row.0);
+        bytes.extend_from_slice(row.1);
+        let end = bytes.len();
+        entries.push(Entry {
             hash,
-            start: window.start,
+            start,
             key_at,
             row_at,
             end,
             previous,
         });
-        let entries = &self.entries;
-        let slot = previous.and_then(|old| self.table.find_mut(hash, |&entry| entry == old));
-        match slot {
-            Some(last) => *last = new,
-            None => {
-                self.table
-                    .insert_unique(hash, new, |&entry| entries[entry].hash);
-            }
-        }
         size_of::<Entry>() + size_of::<usize>() + end - key_at
+    }
+
+    /// Adds the rows of a key whose windows start in `from..=to`, in the order in which they were written.
+    fn fetch<'r>(
+        &self,
+        (hash, key): (u64, &[u8]),
+        (from, to): (i64, i64),
+        found: &mut ArenaVec<'r, WindowRow<'r>>,
+        arena: &'r Bump,
+    ) {
+        let already = found.len();
+        let mut next = self.last(hash, key);
+        while let Some(entry) = next.map(|entry| &self.entries[entry]) {
+            if (from..=to).contains(&entry.start)
+                && let Some(row) = Row::decode(&self.bytes[entry.row_at..entry.end])
+            {
+                found.push(WindowRow {
+                    key: arena.alloc_slice_copy(key),
+                    start: entry.start,
+                    row: row.copied(arena),
+                });
+            }
+            next = entry.previous;
+        }
+        found[already..].reverse();
+    }
+
+    /// Forgets everything, and keeps the memory.
+    fn clear(&mut self) {
+        self.table.clear();
+        self.entries.clear();
+        self.bytes.clear();
     }
 
     fn size_bytes(&self) -> usize {
@@ -109,42 +156,39 @@ impl Slice {
 }
 
 impl RecentRows {
-    /// In at most so many bytes. Nothing is kept with 0 bytes, nor of a store without duplicates.
+    /// Committed ones in at most so many bytes, none with 0.
     pub(super) fn new(shape: Shape, bytes_max: usize) -> Self {
-        let duplicates = matches!(
-            shape,
-            Shape::Window {
-                duplicates: true,
-                ..
-            }
-        );
         Self {
+            written: Slice::new(0),
+            restored: false,
             slices: VecDeque::new(),
             slice_ms: (shape.segment_ms() / SLICES_PER_SEGMENT).max(1),
             complete_from: None,
-            bytes_max: if duplicates { bytes_max } else { 0 },
+            bytes_max,
             bytes: 0,
         }
     }
 
-    /// Whether rows are kept at all.
-    pub(super) fn is_used(&self) -> bool {
-        self.bytes_max > 0
+    /// Adds a row that is not committed: its time and its value.
+    pub(super) fn write(&mut self, window: &WindowKey<'_>, timestamp: i64, value: &[u8]) {
+        let hash = overlay::hash(window.key);
+        let row = (&timestamp.to_be_bytes()[..], value);
+        self.written.add(hash, window.key, window.start, row);
     }
 
-    /// Before rows are added that have been committed: no row committed earlier is newer than `newest`.
-    /// Where rows are kept already, that is known.
-    pub(super) fn begin(&mut self, newest: i64) {
-        if self.complete_from.is_none() {
-            self.complete_from = newest.checked_add(1);
-        }
+    /// Notes that rows were written which are not added here.
+    pub(super) fn note_restored(&mut self) {
+        self.restored = true;
     }
 
-    /// Forgets everything, until the next [`RecentRows::begin`].
-    pub(super) fn clear(&mut self) {
-        self.slices.clear();
-        self.complete_from = None;
-        self.bytes = 0;
+    /// Whether all uncommitted rows are here.
+    pub(super) fn has_all_written(&self) -> bool {
+        !self.restored
+    }
+
+    /// Memory of the uncommitted rows, in bytes.
+    pub(super) fn written_bytes(&self) -> usize {
+        self.written.size_bytes()
     }
 
     /// All committed rows whose windows start then or later are here; `None`: nothing is here.
@@ -152,12 +196,42 @@ impl RecentRows {
         self.complete_from
     }
 
-    /// Adds a row that has been committed, after those that were written before it.
-    pub(super) fn add(&mut self, window: &WindowKey<'_>, row: &[u8]) {
-        if self.complete_from.is_none_or(|from| window.start < from) {
+    /// The uncommitted rows are committed now. No row that was committed earlier is newer than `newest`;
+    /// rows before `live_from` have expired.
+    pub(super) fn commit(&mut self, newest: i64, live_from: i64) {
+        if std::mem::take(&mut self.restored) || self.bytes_max == 0 {
+            self.clear();
             return;
         }
-        let number = window.start.max(0) / self.slice_ms;
+        if self.complete_from.is_none() {
+            self.complete_from = newest.checked_add(1);
+        }
+        let mut written = std::mem::replace(&mut self.written, Slice::new(0));
+        for entry in &written.entries {
+            let key = &written.bytes[entry.key_at..entry.row_at];
+            let row = &written.bytes[entry.row_at..entry.end];
+            self.keep(entry.hash, key, entry.start, row);
+        }
+        written.clear();
+        self.written = written;
+        self.expire(live_from);
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.written.clear();
+        self.restored = false;
+        self.slices.clear();
+        self.complete_from = None;
+        self.bytes = 0;
+    }
+
+    /// Adds a committed row, after those that were written before it.
+    fn keep(&mut self, hash: u64, key: &[u8], start: i64, row: &[u8]) {
+        if self.complete_from.is_none_or(|from| start < from) {
+            return;
+        }
+        let number = start.max(0) / self.slice_ms;
         let place = self.slices.partition_point(|slice| slice.number < number);
         if self
             .slices
@@ -166,13 +240,12 @@ impl RecentRows {
         {
             self.slices.insert(place, Slice::new(number));
         }
-        let hash = overlay::hash(window.key);
-        self.bytes += self.slices[place].add(hash, window, row);
+        self.bytes += self.slices[place].add(hash, key, start, (row, b""));
         while self.bytes > self.bytes_max && self.forget_first() {}
     }
 
     /// Forgets rows whose windows start before a time.
-    pub(super) fn expire(&mut self, before: i64) {
+    fn expire(&mut self, before: i64) {
         let live = before / self.slice_ms;
         while self.slices.front().is_some_and(|slice| slice.number < live) && self.forget_first() {}
     }
@@ -187,8 +260,8 @@ impl RecentRows {
         true
     }
 
-    /// Adds the rows of a key whose windows start in `from..=to`, by slice and then in the order in which
-    /// they were written.
+    /// Adds the committed rows of a key whose windows start in `from..=to`, by slice, and then the
+    /// uncommitted ones; each in the order in which they were written.
     pub(super) fn fetch<'r>(
         &self,
         key: &[u8],
@@ -196,29 +269,16 @@ impl RecentRows {
         found: &mut ArenaVec<'r, WindowRow<'r>>,
         arena: &'r Bump,
     ) {
-        let hash = overlay::hash(key);
+        let key = (overlay::hash(key), key);
         let first = from.max(0) / self.slice_ms;
         let begin = self.slices.partition_point(|slice| slice.number < first);
         for slice in self.slices.range(begin..) {
             if slice.number > to / self.slice_ms {
                 break;
             }
-            let already = found.len();
-            let mut next = slice.last(hash, key);
-            while let Some(entry) = next.map(|entry| &slice.entries[entry]) {
-                if (from..=to).contains(&entry.start)
-                    && let Some(row) = Row::decode(&slice.bytes[entry.row_at..entry.end])
-                {
-                    found.push(WindowRow {
-                        key: arena.alloc_slice_copy(key),
-                        start: entry.start,
-                        row: row.copied(arena),
-                    });
-                }
-                next = entry.previous;
-            }
-            found[already..].reverse();
+            slice.fetch(key, (from, to), found, arena);
         }
+        self.written.fetch(key, (from, to), found, arena);
     }
 }
 
@@ -232,56 +292,71 @@ mod tests {
         retention_ms: 480_000,
         duplicates: true,
         order: WindowOrder::Key,
-        ordered: true,
+        ordered: false,
     };
 
-    fn add(rows: &mut RecentRows, key: &[u8], start: i64) {
+    fn write(rows: &mut RecentRows, key: &[u8], start: i64) {
         let window = WindowKey {
             key,
             start,
             sequence: 0,
         };
-        rows.add(&window, &Row::encode(start, b"value"));
+        rows.write(&window, start, b"value");
     }
 
     fn starts(rows: &RecentRows, key: &[u8], span: (i64, i64)) -> Vec<i64> {
         let arena = Bump::new();
         let mut found = ArenaVec::new_in(&arena);
         rows.fetch(key, span, &mut found, &arena);
+        for row in &found {
+            assert_eq!(
+                (row.row.timestamp, row.row.value),
+                (row.start, &b"value"[..])
+            );
+        }
         found.iter().map(|row| row.start).collect()
     }
 
     #[test]
     fn rows_of_a_key_come_by_slice_and_as_they_were_written() {
         let mut rows = RecentRows::new(SHAPE, 1 << 20);
-        add(&mut rows, b"a", 5);
         assert_eq!(
             rows.complete_from(),
             None,
             "nothing is known of earlier rows"
         );
-        rows.begin(9);
         for start in [9, 10, 70_000, 30, 20] {
-            add(&mut rows, b"a", start);
+            write(&mut rows, b"a", start);
         }
-        add(&mut rows, b"ab", 15);
+        write(&mut rows, b"ab", 15);
+        assert_eq!(
+            starts(&rows, b"a", (9, 80_000)),
+            [9, 10, 70_000, 30, 20],
+            "all that is not committed"
+        );
+        rows.commit(9, 0);
         assert_eq!(rows.complete_from(), Some(10));
         assert_eq!(starts(&rows, b"a", (10, 80_000)), [10, 30, 20, 70_000]);
         assert_eq!(starts(&rows, b"a", (11, 69_999)), [30, 20]);
-        rows.expire(60_000);
+        write(&mut rows, b"a", 25);
+        assert_eq!(starts(&rows, b"a", (11, 69_999)), [30, 20, 25]);
+        rows.commit(70_000, 60_000);
         assert_eq!(rows.complete_from(), Some(60_000));
         assert_eq!(starts(&rows, b"a", (10, 80_000)), [70_000]);
+        write(&mut rows, b"a", 80_000);
         rows.clear();
         assert_eq!((rows.complete_from(), rows.bytes), (None, 0));
+        assert_eq!(rows.written_bytes(), 0);
     }
 
     #[test]
     fn the_memory_is_bounded_and_what_is_forgotten_is_not_claimed() {
         const BYTES: usize = 64 * 1024;
         let mut rows = RecentRows::new(SHAPE, BYTES);
-        rows.begin(-1);
+        rows.commit(-1, 0);
         for start in (0i64..10_000_000).step_by(1_000) {
-            add(&mut rows, &start.to_be_bytes(), start);
+            write(&mut rows, &start.to_be_bytes(), start);
+            rows.commit(start, 0);
             let held: usize = rows.slices.iter().map(Slice::size_bytes).sum();
             assert!(held == rows.bytes && held <= BYTES, "{held} bytes");
         }
@@ -293,14 +368,24 @@ mod tests {
     }
 
     #[test]
-    fn without_memory_or_duplicates_nothing_is_kept() {
-        let single = Shape::Window {
-            retention_ms: 480_000,
-            duplicates: false,
-            order: WindowOrder::Key,
-            ordered: true,
-        };
-        assert!(!RecentRows::new(SHAPE, 0).is_used());
-        assert!(!RecentRows::new(single, 1 << 20).is_used());
+    fn what_was_restored_is_not_claimed_to_be_here() {
+        let mut rows = RecentRows::new(SHAPE, 1 << 20);
+        rows.commit(10, 0);
+        rows.note_restored();
+        assert!(!rows.has_all_written());
+        rows.commit(10, 0);
+        assert_eq!(rows.complete_from(), None);
+        rows.commit(20, 0);
+        assert_eq!(rows.complete_from(), Some(21));
+    }
+
+    #[test]
+    fn without_memory_no_committed_row_is_kept() {
+        let mut rows = RecentRows::new(SHAPE, 0);
+        write(&mut rows, b"a", 5);
+        assert_eq!(starts(&rows, b"a", (0, 9)), [5]);
+        rows.commit(-1, 0);
+        assert_eq!(rows.complete_from(), None);
+        assert!(starts(&rows, b"a", (0, 9)).is_empty());
     }
 }

@@ -128,7 +128,8 @@ impl Shape {
                     retention_ms,
                     duplicates,
                     order,
-                    ordered: order == WindowOrder::Key || read_by_processors,
+                    // A join finds its uncommitted rows by key (`RecentRows`).
+                    ordered: (order == WindowOrder::Key && !duplicates) || read_by_processors,
                 }
             }
         }
@@ -141,6 +142,17 @@ impl Shape {
             Self::KeyValue { ordered } | Self::Window { ordered, .. } => ordered,
             Self::Session { .. } | Self::Versioned { .. } => true,
         }
+    }
+
+    /// Whether rows of the same key and time are all kept.
+    pub fn has_duplicates(self) -> bool {
+        matches!(
+            self,
+            Self::Window {
+                duplicates: true,
+                ..
+            }
+        )
     }
 
     /// Milliseconds that rows are kept; `None`: for ever.

@@ -2,7 +2,7 @@
 //!
 //! Knows rows by their row keys (see [`Shape`]) and when they expire; what they mean is read and written
 //! through [`WindowStore`](super::WindowStore), [`SessionStore`](super::SessionStore) and
-//! [`VersionedStore`](super::VersionedStore). Of a key-value store the row key is the key itself.
+//! [`VersionedStore`]. Of a key-value store the row key is the key itself.
 
 use std::sync::PoisonError;
 
@@ -12,14 +12,14 @@ use millrace_expr::Bump;
 
 use super::committed::{Committed, CommittedStore};
 use super::db::CommitBatch;
-use super::layout::{self, WindowKey};
+use super::layout;
 use super::observed::Observed;
 use super::ordered_keys::OrderedKeys;
 use super::overlay::{self, Lookup, Overlay};
 use super::recent_rows::RecentRows;
 use super::row::Row;
 use super::row_cache::RowCache;
-use super::shape::{Shape, WindowOrder};
+use super::shape::Shape;
 use super::version_log::VersionLog;
 use super::{StateError, VersionedStore};
 
@@ -45,7 +45,7 @@ pub struct Store {
     ordered: OrderedKeys,
     /// Committed rows that were used lately, of stores whose rows are looked up one by one.
     cache: RowCache,
-    /// Committed rows that were written lately, of stores that joins of streams look into.
+    /// Rows that were written lately, of stores that joins of streams look into.
     recent: RecentRows,
     observed: Observed,
     /// Rows from this time on are kept, however old.
@@ -62,7 +62,8 @@ impl Store {
         };
         let observed = committed.observed.get();
         let recent = RecentRows::new(committed.shape, cache_bytes);
-        let cache = RowCache::new(if recent.is_used() { 0 } else { cache_bytes });
+        let recent_only = committed.shape.has_duplicates();
+        let cache = RowCache::new(if recent_only { 0 } else { cache_bytes });
         Self {
             id,
             committed,
@@ -212,18 +213,14 @@ impl Store {
         })
     }
 
-    /// The uncommitted rows of a range of an ordered store, by key.
-    pub(super) fn scan_written(&self, from: &[u8], to: &[u8], mut row: impl FnMut(&[u8], Row<'_>)) {
-        for (key, bytes) in self.written(from, Some(to)) {
-            if let Some(found) = bytes.and_then(Row::decode) {
-                row(key, found);
-            }
-        }
-    }
-
-    /// Committed rows that were written lately.
+    /// Rows that were written lately.
     pub(super) fn recent(&self) -> &RecentRows {
         &self.recent
+    }
+
+    /// As [`Store::recent`], for those that are written now.
+    pub(super) fn recent_mut(&mut self) -> &mut RecentRows {
+        &mut self.recent
     }
 
     /// Rows as [`Store::scan`] shows them, copied into the arena.
@@ -325,6 +322,7 @@ impl Store {
         self.observed.sequence = self.observed.sequence.max(place.sequence);
         if self.observe(place.time) {
             self.put(&row_key, value, timestamp);
+            self.recent.note_restored();
         }
         Ok(())
     }
@@ -336,7 +334,10 @@ impl Store {
 
     /// Memory of the uncommitted writes, in bytes.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.overlay.size_bytes() + self.ordered.size_bytes() + self.versions.size_bytes()
+        self.overlay.size_bytes()
+            + self.ordered.size_bytes()
+            + self.versions.size_bytes()
+            + self.recent.written_bytes()
     }
 
     /// Adds the uncommitted writes to the commit's batch, in key order (RocksDB's memtable inserts
@@ -378,8 +379,9 @@ impl Store {
                 rows.append(&mut live.split_off(&expired.to));
             }
         }
-        if self.recent.is_used() {
-            self.keep_recent();
+        if self.shape().has_duplicates() {
+            let newest = self.committed.observed.get().time;
+            self.recent.commit(newest, self.there_from());
         } else {
             for (hash, key, row) in self.overlay.iter_hashed() {
                 self.cache.put(hash, key, row);
@@ -389,16 +391,6 @@ impl Store {
         self.committed.observed.set_live_from(self.there_from());
         self.forget_writes();
         Ok(())
-    }
-
-    fn keep_recent(&mut self) {
-        self.recent.begin(self.committed.observed.get().time);
-        for (key, row) in self.overlay.iter() {
-            if let (Some(window), Some(row)) = (WindowKey::of_row(WindowOrder::Key, key), row) {
-                self.recent.add(&window, row);
-            }
-        }
-        self.recent.expire(self.there_from());
     }
 
     /// Forgets uncommitted writes.

@@ -1,7 +1,5 @@
 //! [`WindowStore`]: a store's rows as windows of keys.
 
-use std::convert::Infallible;
-
 use bumpalo::collections::Vec as ArenaVec;
 use millrace_expr::Bump;
 
@@ -66,26 +64,22 @@ impl<'s> WindowStore<'s> {
         arena: &Bump,
     ) -> bool {
         let shape = self.store.shape();
-        let duplicates = matches!(
-            shape,
-            Shape::Window {
-                duplicates: true,
-                ..
+        if !shape.has_duplicates() {
+            let there = self.store.observe(start);
+            if there {
+                let row_key = window_key(key, start, 0).row_key(shape, arena);
+                self.store.put(&row_key, value, timestamp);
             }
-        );
-        if duplicates && value.is_none() {
-            return true;
+            return there;
         }
+        let Some(value) = value else { return true };
         if !self.store.observe(start) {
             return false;
         }
-        let sequence = if duplicates {
-            self.store.next_sequence()
-        } else {
-            0
-        };
-        let row_key = window_key(key, start, sequence).row_key(shape, arena);
-        self.store.put(&row_key, value, timestamp);
+        let window = window_key(key, start, self.store.next_sequence());
+        let row_key = window.row_key(shape, arena);
+        self.store.put(&row_key, Some(value), timestamp);
+        self.store.recent_mut().write(&window, timestamp, value);
         true
     }
 
@@ -104,20 +98,18 @@ impl<'s> WindowStore<'s> {
             return Ok(found);
         }
         match self.order() {
-            WindowOrder::Key => {
-                let recent = self.store.recent().complete_from();
-                let recent = recent
-                    .filter(|&recent| recent <= to)
-                    .map(|recent| recent.max(from));
-                if recent != Some(from) {
-                    let to = recent.map_or(to, |recent| recent - 1);
-                    self.fetch_by_segment(key, from, to, &mut found, arena)?;
-                }
-                if let Some(from) = recent {
-                    self.fetch_recent(key, from, to, &mut found, arena);
-                }
-            }
             WindowOrder::Time => self.fetch_by_start(key, from, to, &mut found, arena)?,
+            WindowOrder::Key
+                if self.store.shape().has_duplicates() && self.store.recent().has_all_written() =>
+            {
+                self.fetch_recent(key, from, to, &mut found, arena)?;
+            }
+            WindowOrder::Key => self.segments(key, from, to, arena, |lower, upper| {
+                self.store.scan(lower, Some(upper), |row_key, row| {
+                    push_row_of(key, row_key, row, &mut found, arena);
+                    true
+                })
+            })?,
         }
         Ok(found)
     }
@@ -127,23 +119,7 @@ impl<'s> WindowStore<'s> {
         self.store.observed().time
     }
 
-    fn fetch_by_segment<'r>(
-        &self,
-        key: &[u8],
-        from: i64,
-        to: i64,
-        found: &mut ArenaVec<'r, WindowRow<'r>>,
-        arena: &'r Bump,
-    ) -> Result<(), StateError> {
-        self.segments(key, from, to, arena, |lower, upper| {
-            self.store.scan(lower, Some(upper), |row_key, row| {
-                push_row_of(key, row_key, row, found, arena);
-                true
-            })
-        })
-    }
-
-    /// Rows that are all in memory: those committed lately, and those that are not committed.
+    /// Rows that were committed lately or not at all are in memory; earlier ones are looked for.
     fn fetch_recent<'r>(
         &self,
         key: &[u8],
@@ -151,19 +127,25 @@ impl<'s> WindowStore<'s> {
         to: i64,
         found: &mut ArenaVec<'r, WindowRow<'r>>,
         arena: &'r Bump,
-    ) {
-        let first = found.len();
-        self.store.recent().fetch(key, (from, to), found, arena);
-        let scanned: Result<(), Infallible> =
+    ) -> Result<(), StateError> {
+        let recent = self.store.recent();
+        let known = recent.complete_from().unwrap_or(i64::MAX);
+        if from < known {
+            let to = to.min(known.saturating_sub(1));
+            let committed = &self.store.committed;
             self.segments(key, from, to, arena, |lower, upper| {
-                self.store.scan_written(lower, upper, |row_key, row| {
-                    push_row_of(key, row_key, row, found, arena);
-                });
-                Ok(())
-            });
-        let Ok(()) = scanned;
+                committed.scan_bytes(lower, Some(upper), |row_key, bytes| {
+                    if let Some(row) = Row::decode(bytes) {
+                        push_row_of(key, row_key, row, found, arena);
+                    }
+                    true
+                })
+            })?;
+        }
+        recent.fetch(key, (from, to), found, arena);
         // Stable: of one start, what was written later comes later.
-        found[first..].sort_by_key(|row| row.start);
+        found.sort_by_key(|row| row.start);
+        Ok(())
     }
 
     /// The ranges of row keys that hold the windows of a key that start in `from..=to`.

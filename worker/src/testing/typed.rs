@@ -33,6 +33,15 @@ pub use output::TestOutputTopic;
 pub use store::TestStore;
 
 /// A record with its types.
+///
+/// ```
+/// # use millrace_worker::testing::TestRecord;
+/// # use millrace_worker::api::HeadersBuf;
+/// let mut headers = HeadersBuf::new();
+/// headers.push("source", Some(b"web"));
+/// let order = TestRecord { key: "ann".to_owned(), value: 250, timestamp: 60_000, headers };
+/// assert_eq!(order.value, 250);
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestRecord<K, V> {
     /// Key.
@@ -86,6 +95,16 @@ struct Inner {
 impl TopologyTestDriver {
     /// Drives a topology under this application id; the clock shows 1970.
     ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let driver = TopologyTestDriver::new("shop", &builder.build())?;
+    /// assert_eq!(driver.now_ms(), 0);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// The topology is refused, or the state directory cannot be made.
     pub fn new(application_id: &str, topology: &Topology) -> Result<Self, DriverError> {
@@ -93,6 +112,18 @@ impl TopologyTestDriver {
     }
 
     /// As [`TopologyTestDriver::new`], set up in this way.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::testing::StepOptions;
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let options = StepOptions { now_ms: 60_000, ..StepOptions::default() };
+    /// let driver = TopologyTestDriver::with_options("shop", &builder.build(), options)?;
+    /// assert_eq!(driver.now_ms(), 60_000);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`TopologyTestDriver::new`].
@@ -119,6 +150,18 @@ impl TopologyTestDriver {
 
     /// A topic that the topology reads.
     ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// let mut orders = driver.input_topic::<String, i64>("orders")?;
+    /// orders.pipe("ann", 250)?;
+    /// assert!(driver.input_topic::<String, f64>("orders").is_err());
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// It reads no such topic, or one of other types.
     pub fn input_topic<K: Data, V: Data>(
@@ -132,6 +175,19 @@ impl TopologyTestDriver {
     /// A topic that the topology writes; also its dead-letter topic, of bytes. Keys may be
     /// [`Windowed`](crate::dsl::Windowed).
     ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// input.pipe("ann", 250)?;
+    /// let copied = driver.output_topic::<String, i64>("copied-orders")?;
+    /// assert_eq!(copied.read()?, ("ann".to_owned(), 250));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// It writes no such topic, or one of other types.
     pub fn output_topic<K: Key, V: Data>(
@@ -144,6 +200,19 @@ impl TopologyTestDriver {
 
     /// A store. Of one with windows keys are [`Windowed`](crate::dsl::Windowed).
     ///
+    /// ```
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").group_by_key(Grouped::new()).count("counts");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// input.pipe("ann", 250)?;
+    /// let counts = driver.store::<String, i64>("counts")?;
+    /// assert_eq!(counts.all()?, [("ann".to_owned(), 1)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// There is no such store, or one of other types.
     pub fn store<K: Key, V: Data>(&self, name: &str) -> Result<TestStore<K, V>, DriverError> {
@@ -152,6 +221,18 @@ impl TopologyTestDriver {
     }
 
     /// Moves the wall clock on, and makes the punctuations that are due (`advanceWallClockTime`).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// driver.advance(Duration::from_secs(60))?;
+    /// assert_eq!(driver.now_ms(), 60_000);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     ///
     /// # Errors
     /// A punctuation fails where the error policy is to stop.
@@ -165,11 +246,40 @@ impl TopologyTestDriver {
     }
 
     /// The wall clock, ms since the epoch.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// input.pipe("ann", 250)?;
+    /// assert_eq!(output.read_record()?.timestamp, driver.now_ms());
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn now_ms(&self) -> i64 {
         self.0.borrow().now_ms
     }
 
     /// Records dropped by rule so far, such as late ones.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Grouped, StreamsBuilder, TimeWindows};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key(Grouped::new());
+    /// clicks.windowed_by(minutes).count("per-minute");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, String>("clicks")?;
+    /// input.pipe_at("ann", "/home", 120_000)?;
+    /// input.pipe_at("ann", "/cart", 0)?;
+    /// assert_eq!(driver.dropped(), 1);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     pub fn dropped(&self) -> u64 {
         self.0.borrow().driver.dropped()
     }

@@ -221,6 +221,21 @@ fn several_streams_make_one_table() {
     assert_eq!(out, ["open 1:+7-2.5@1"]);
 }
 
+#[test]
+fn a_cogroup_of_one_stream_is_its_aggregate() {
+    let builder = StreamsBuilder::new();
+    numbers(&builder)
+        .group_by_key(Grouped::new())
+        .cogroup(|_, n, sum: i64| sum + n)
+        .aggregate(|| 0, "sum")
+        .to_stream()
+        .map_values(|sum| format!("{sum:?}"))
+        .to("sums");
+    let mut driven = Driven::of(&builder);
+    assert_eq!(driven.long("numbers", "1", 7, 0), ["sums 1:Some(7)@0"]);
+    assert_eq!(driven.long("numbers", "1", 5, 1), ["sums 1:Some(12)@1"]);
+}
+
 /// The cogroup of `numbers` and `payments` over windows, in YAML.
 fn cogrouped_yaml(windows: &str, merge: &str) -> Driven {
     Driven::yaml(&format!(

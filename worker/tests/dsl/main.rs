@@ -6,6 +6,7 @@
 
 mod aggregates;
 mod application;
+mod documented;
 mod examples;
 mod joins;
 mod process;

@@ -109,13 +109,8 @@ fn an_extractor_sees_the_whole_record_and_a_deletion_keeps_its_time() {
 #[test]
 fn where_the_types_have_room_for_null_the_extractor_is_asked_too() {
     let builder = StreamsBuilder::new();
-    let consumed =
-        Consumed::<Option<String>, Option<i64>>::new().with_timestamp_extractor(|record| {
-            match record.value {
-                Some(n) => n,
-                None => 77,
-            }
-        });
+    let consumed = Consumed::<Option<String>, Option<i64>>::new()
+        .with_timestamp_extractor(|record| record.value.unwrap_or(77));
     builder.stream_with(["numbers"], consumed).to("out");
     let mut driven = Driven::of(&builder);
     assert_eq!(driven.long("numbers", "k", 3, 5), ["out k:3@3"]);

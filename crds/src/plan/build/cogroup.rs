@@ -21,7 +21,7 @@ impl<'a> Builder<'a, '_> {
             &path,
             "streams",
             count,
-            (1, limits::COGROUPED),
+            (0, limits::COGROUPED),
             self.problems,
         );
         let (flow, grouping) = self.grouped(at, flow, (&step.name, &at.path.key("name")))?;

@@ -143,8 +143,9 @@ pub struct Cogroup {
     /// `aggregate`.
     #[schemars(length(min = 1, max = limits::EXPRESSION_LENGTH))]
     pub value: String,
-    /// The other streams, 1 to 20.
-    #[schemars(length(min = 1, max = limits::COGROUPED))]
+    /// The other streams, at most 20. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::COGROUPED))]
     pub with: Vec<Cogrouped>,
     /// Expression for one aggregate of two sessions that a record joins. Sees `key`, `left` and
     /// `right`. Needed over sessions.

@@ -13,6 +13,17 @@ use crate::data::Data;
 /// What a [`Processor`](super::Processor) may do while it is called: all of
 /// [`ProcessingContext`] (schedules, time, place of the record), typed stores, and forward records of `L`
 /// and `W`.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+/// # let forwarded = doc::process(|record, context| {
+/// assert_eq!((context.topic(), context.partition()), (Some("orders"), 0));
+/// let mut totals = context.key_value_store::<String, i64>("totals")?;
+/// totals.put(&record.key, &record.value, record.timestamp)?;
+/// context.forward(record)
+/// # });
+/// # assert_eq!(forwarded.len(), 1);
+/// ```
 pub struct ProcessorContext<'c, 'r, L, W> {
     context: api::ProcessorContext<'c, 'r>,
     types: PhantomData<fn(L, W)>,
@@ -28,6 +39,16 @@ impl<'c, 'r, L: Data, W: Data> ProcessorContext<'c, 'r, L, W> {
 
     /// Hands a record to all children, which have done with it when this returns.
     ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::Record;
+    /// # let forwarded = doc::process(|record, context| {
+    /// context.forward(Record::new("all".to_owned(), record.value, record.timestamp))?;
+    /// context.forward(record)
+    /// # });
+    /// # assert_eq!((&*forwarded[0].key, &*forwarded[1].key), ("all", "ann"));
+    /// ```
+    ///
     /// # Errors
     /// What a node below could not do with the record; pass it on with `?`.
     pub fn forward(&mut self, record: Record<'r, L, W>) -> ProcessorResult {
@@ -39,6 +60,18 @@ impl<'c, 'r, L: Data, W: Data> ProcessorContext<'c, 'r, L, W> {
 impl<'r, L, W> ProcessorContext<'_, 'r, L, W> {
     /// A key-value store of the step, by name, with the types it was made with.
     ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let mut totals = context.key_value_store::<String, i64>("totals")?;
+    /// let before = totals.get(&record.key)?.map_or(0, |stored| stored.value);
+    /// let total = before + record.value;
+    /// totals.put(&record.key, &total, record.timestamp)?;
+    /// context.forward(record.with_value(total))
+    /// # });
+    /// # assert_eq!(forwarded[0].value, 250);
+    /// ```
+    ///
     /// # Errors
     /// The step names no such store, it is another kind of store, or one of other types.
     pub fn key_value_store<K: Data, V: Data>(
@@ -49,6 +82,18 @@ impl<'r, L, W> ProcessorContext<'_, 'r, L, W> {
     }
 
     /// A window store of the step, likewise.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let forwarded = doc::process(|record, context| {
+    /// let mut per_hour = context.window_store::<String, i64>("per-hour")?;
+    /// let hour = record.timestamp / 3_600_000 * 3_600_000;
+    /// let before = per_hour.get(&record.key, hour)?.map_or(0, |stored| stored.value);
+    /// per_hour.put(&record.key, hour, &(before + record.value), record.timestamp)?;
+    /// context.forward(record)
+    /// # });
+    /// # assert_eq!(forwarded.len(), 1);
+    /// ```
     ///
     /// # Errors
     /// As [`ProcessorContext::key_value_store`].
@@ -119,6 +164,17 @@ impl<L, W> DerefMut for ProcessorContext<'_, '_, L, W> {
 /// What a [`FixedKeyProcessor`](super::FixedKeyProcessor) may do while it is called: all of
 /// [`ProcessingContext`], typed stores, and forward records with the key they came with and a value of
 /// `W`.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+/// # let forwarded = doc::process_values(|record, context| {
+/// assert_eq!(context.topic(), Some("orders"));
+/// let mut totals = context.key_value_store::<String, i64>("totals")?;
+/// totals.put(record.key(), record.value(), record.timestamp())?;
+/// context.forward(record)
+/// # });
+/// # assert_eq!(forwarded.len(), 1);
+/// ```
 pub struct FixedKeyProcessorContext<'c, 'r, W> {
     context: api::FixedKeyProcessorContext<'c, 'r>,
     types: PhantomData<fn(W)>,
@@ -134,6 +190,15 @@ impl<'c, 'r, W: Data> FixedKeyProcessorContext<'c, 'r, W> {
 
     /// Hands a record to all children, which have done with it when this returns.
     ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let forwarded = doc::process_values(|record, context| {
+    /// let with_tax = record.value() * 6 / 5;
+    /// context.forward(record.with_value(with_tax))
+    /// # });
+    /// # assert_eq!(forwarded[0].value, 300);
+    /// ```
+    ///
     /// # Errors
     /// What a node below could not do with the record; pass it on with `?`.
     pub fn forward<K>(&mut self, record: FixedKeyRecord<'r, K, W>) -> ProcessorResult {
@@ -145,6 +210,15 @@ impl<'c, 'r, W: Data> FixedKeyProcessorContext<'c, 'r, W> {
 impl<'r, W> FixedKeyProcessorContext<'_, 'r, W> {
     /// As [`ProcessorContext::key_value_store`].
     ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # doc::process_values(|record, context| {
+    /// let mut totals = context.key_value_store::<String, i64>("totals")?;
+    /// assert_eq!(totals.get(record.key())?, None);
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
     /// # Errors
     /// As [`ProcessorContext::key_value_store`].
     pub fn key_value_store<K: Data, V: Data>(
@@ -155,6 +229,15 @@ impl<'r, W> FixedKeyProcessorContext<'_, 'r, W> {
     }
 
     /// As [`ProcessorContext::window_store`].
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # doc::process_values(|record, context| {
+    /// let mut per_hour = context.window_store::<String, i64>("per-hour")?;
+    /// assert!(per_hour.put(record.key(), 0, record.value(), record.timestamp())?);
+    /// # Ok(())
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// As [`ProcessorContext::key_value_store`].

@@ -14,6 +14,17 @@ use crate::dsl::windows::written;
 /// The name of a processor, and its stores. A text stands for a processor without stores.
 ///
 /// The name is that by which the program registers it, and a StreamApp names it; each has one of its own.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+/// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+/// # let builder = StreamsBuilder::new();
+/// # use doc::Forward;
+/// let totals = StoreBuilder::key_value::<String, i64>("totals");
+/// let audit = Processed::named("audit").with_store(totals);
+/// builder.stream::<String, i64>("orders").process(|| Forward, audit).to("audited-orders");
+/// assert!(builder.build().plan("shop").is_ok());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Processed {
     pub(super) processor: String,
@@ -23,6 +34,16 @@ pub struct Processed {
 
 impl Processed {
     /// A processor of this name.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit")).to("audited-orders");
+    /// assert_eq!(builder.build().processors().to_string(), "audit");
+    /// ```
     pub fn named(processor: impl Into<String>) -> Self {
         Self {
             processor: processor.into(),
@@ -32,6 +53,17 @@ impl Processed {
     }
 
     /// Makes a store for it (`ConnectedStoreProvider`).
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let totals = StoreBuilder::key_value::<String, i64>("totals");
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").with_store(totals)).to("audited-orders");
+    /// assert_eq!(builder.build().plan("shop").unwrap().stores[0].name, "totals");
+    /// ```
     #[must_use]
     pub fn with_store(mut self, store: StoreBuilder) -> Self {
         self.stores.push(store);
@@ -39,6 +71,17 @@ impl Processed {
     }
 
     /// Lets it use a store that another processor has made, or read a table's.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// builder.table::<String, i64>("customers");
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").using("customers")).to("audited-orders");
+    /// assert!(builder.build().plan("shop").is_ok());
+    /// ```
     #[must_use]
     pub fn using(mut self, store: impl Into<String>) -> Self {
         self.uses.push(store.into());
@@ -76,6 +119,20 @@ impl From<&str> for Processed {
 
 /// A store of a processor (Kafka Streams' `Stores`). Its changelog topic is
 /// `<application id>-<name>-changelog`.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+/// # use std::time::Duration;
+/// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+/// # let builder = StreamsBuilder::new();
+/// # use doc::Forward;
+/// let hour = Duration::from_secs(3600);
+/// let per_hour = StoreBuilder::window::<String, i64>("per-hour", hour, 24 * hour).in_memory();
+/// let orders = builder.stream::<String, i64>("orders");
+/// orders.process(|| Forward, Processed::named("audit").with_store(per_hour)).to("audited-orders");
+/// let plan = builder.build().plan("shop").unwrap();
+/// assert_eq!(plan.stores[0].changelog.as_deref(), Some("shop-per-hour-changelog"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct StoreBuilder {
     name: String,
@@ -85,6 +142,17 @@ pub struct StoreBuilder {
 
 impl StoreBuilder {
     /// A value per key.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let totals = StoreBuilder::key_value::<String, i64>("totals");
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").with_store(totals)).to("audited-orders");
+    /// assert!(builder.build().describe("shop").unwrap().contains("totals: string → long"));
+    /// ```
     pub fn key_value<K: Data, V: Data>(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -98,6 +166,19 @@ impl StoreBuilder {
     }
 
     /// A value per key and window of this size, kept for so long after the window's start.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let hour = Duration::from_secs(3600);
+    /// let per_hour = StoreBuilder::window::<String, i64>("per-hour", hour, 24 * hour);
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").with_store(per_hour)).to("audited-orders");
+    /// assert!(builder.build().describe("shop").unwrap().contains("per-hour: string → long"));
+    /// ```
     pub fn window<K: Data, V: Data>(
         name: impl Into<String>,
         size: Duration,
@@ -146,6 +227,17 @@ impl StoreBuilder {
     }
 
     /// Keeps it in memory instead of on disk; it is restored whole at each start.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let totals = StoreBuilder::key_value::<String, i64>("totals").in_memory();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").with_store(totals)).to("audited-orders");
+    /// assert!(builder.build().plan("shop").unwrap().stores[0].in_memory);
+    /// ```
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.store.in_memory = true;
@@ -154,6 +246,17 @@ impl StoreBuilder {
 
     /// Has it kept by a supplier of stores that the program registers under this name
     /// ([`Worker::store_supplier`](crate::api::Worker::store_supplier)). One value per key alone.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let totals = StoreBuilder::key_value::<String, i64>("totals").with_supplier("tree");
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").with_store(totals)).to("audited-orders");
+    /// assert!(builder.build().describe("shop").unwrap().contains("kept by tree"));
+    /// ```
     #[must_use]
     pub fn with_supplier(mut self, supplier: impl Into<String>) -> Self {
         self.supplier = Some(supplier.into());
@@ -161,6 +264,17 @@ impl StoreBuilder {
     }
 
     /// Keeps no changelog: what is lost here is lost.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::dsl::{Processed, StoreBuilder, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use doc::Forward;
+    /// let totals = StoreBuilder::key_value::<String, i64>("totals").with_logging_disabled();
+    /// let orders = builder.stream::<String, i64>("orders");
+    /// orders.process(|| Forward, Processed::named("audit").with_store(totals)).to("audited-orders");
+    /// assert_eq!(builder.build().plan("shop").unwrap().stores[0].changelog, None);
+    /// ```
     #[must_use]
     pub fn with_logging_disabled(mut self) -> Self {
         self.store.logging = Some(false);

@@ -8,6 +8,13 @@ use crate::data::{Data, DataError};
 use crate::dsl::Key;
 
 /// A record with the types of key and value (Kafka Streams' `api.Record`).
+///
+/// ```
+/// # use millrace_worker::dsl::Record;
+/// let order = Record::new("ann".to_owned(), 250, 60_000);
+/// assert_eq!((&*order.key, order.value, order.timestamp), ("ann", 250, 60_000));
+/// assert!(order.headers.is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Record<'r, K, V> {
     /// Key.
@@ -22,6 +29,12 @@ pub struct Record<'r, K, V> {
 
 impl<'r, K, V> Record<'r, K, V> {
     /// A record without headers.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::Record;
+    /// let order = Record::new("ann".to_owned(), 250, 60_000);
+    /// assert_eq!(order.value, 250);
+    /// ```
     pub fn new(key: K, value: V, timestamp: i64) -> Self {
         Self {
             key,
@@ -32,6 +45,12 @@ impl<'r, K, V> Record<'r, K, V> {
     }
 
     /// With another key.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::Record;
+    /// let order = Record::new("ann".to_owned(), 250, 60_000).with_key(7);
+    /// assert_eq!((order.key, order.value), (7, 250));
+    /// ```
     #[must_use]
     pub fn with_key<L>(self, key: L) -> Record<'r, L, V> {
         Record {
@@ -43,6 +62,12 @@ impl<'r, K, V> Record<'r, K, V> {
     }
 
     /// With another value.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::Record;
+    /// let order = Record::new("ann".to_owned(), 250, 60_000).with_value(2.5);
+    /// assert_eq!((&*order.key, order.value), ("ann", 2.5));
+    /// ```
     #[must_use]
     pub fn with_value<W>(self, value: W) -> Record<'r, K, W> {
         Record {
@@ -77,6 +102,15 @@ impl<'r, K: Data, V: Data> Record<'r, K, V> {
 
 /// A record whose key stays as it is (Kafka Streams' `FixedKeyRecord`): there is none but the one that
 /// was processed, and changed copies of it.
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+/// # let forwarded = doc::process_values(|record, context| {
+/// let with_tax = record.value() * 6 / 5;
+/// context.forward(record.with_value(with_tax))
+/// # });
+/// # assert_eq!((&*forwarded[0].key, forwarded[0].value), ("ann", 300));
+/// ```
 #[derive(Clone, Debug)]
 pub struct FixedKeyRecord<'r, K, V> {
     record: api::FixedKeyRecord<'r>,
@@ -96,26 +130,68 @@ impl<'r, K: Key, V: Data> FixedKeyRecord<'r, K, V> {
 
 impl<'r, K, V> FixedKeyRecord<'r, K, V> {
     /// The key.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # doc::process_values(|record, context| {
+    /// assert_eq!(record.key(), "ann");
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn key(&self) -> &K {
         &self.key
     }
 
     /// The value.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # doc::process_values(|record, context| {
+    /// assert_eq!(*record.value(), 250);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn value(&self) -> &V {
         &self.value
     }
 
     /// Event time, ms since the epoch.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # doc::process_values(|record, context| {
+    /// assert_eq!(record.timestamp(), 60_000);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn timestamp(&self) -> i64 {
         self.record.record().timestamp()
     }
 
     /// Headers, in order.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # doc::process_values(|record, context| {
+    /// let source = record.headers().iter().find(|(name, _)| *name == "source");
+    /// assert_eq!(source, Some(("source", Some(&b"web"[..]))));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn headers(&self) -> Headers<'r> {
         self.record.record().headers()
     }
 
     /// With another value.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let forwarded = doc::process_values(|record, context| {
+    /// let doubled = record.value() * 2;
+    /// context.forward(record.with_value(doubled))
+    /// # });
+    /// # assert_eq!(forwarded[0].value, 500);
+    /// ```
     #[must_use]
     pub fn with_value<W>(self, value: W) -> FixedKeyRecord<'r, K, W> {
         let (record, key) = (self.record, self.key);
@@ -123,6 +199,15 @@ impl<'r, K, V> FixedKeyRecord<'r, K, V> {
     }
 
     /// With another event time, ms since the epoch, not negative.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let forwarded = doc::process_values(|record, context| {
+    /// let later = record.timestamp() + 1_000;
+    /// context.forward(record.with_timestamp(later))
+    /// # });
+    /// # assert_eq!(forwarded[0].timestamp, 61_000);
+    /// ```
     #[must_use]
     pub fn with_timestamp(mut self, timestamp: i64) -> Self {
         self.record = self.record.with_timestamp(timestamp);
@@ -130,6 +215,18 @@ impl<'r, K, V> FixedKeyRecord<'r, K, V> {
     }
 
     /// With other headers.
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # use millrace_worker::api::HeadersBuf;
+    /// # let forwarded = doc::process_values(|record, context| {
+    /// let mut headers = HeadersBuf::from_headers(record.headers());
+    /// headers.push("audited", Some(b"yes"));
+    /// let headers = context.headers(&headers);
+    /// context.forward(record.with_headers(headers))
+    /// # });
+    /// # assert_eq!(forwarded[0].headers.as_headers().iter().count(), 2);
+    /// ```
     #[must_use]
     pub fn with_headers(mut self, headers: Headers<'r>) -> Self {
         self.record = self.record.with_headers(headers);

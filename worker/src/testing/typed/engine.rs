@@ -52,6 +52,19 @@ impl TopologyDriver {
     /// Writes a record of this time (ms since the epoch) to a topic that the topology reads, the
     /// partition by key.
     ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::testing::{DriverOptions, TopologyDriver};
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// let shop = Application::new("shop", builder.build());
+    /// let mut driver = TopologyDriver::of_application(&shop, &DriverOptions::default())?;
+    /// driver.write::<String, i64>("orders", "ann", 250, 60_000)?;
+    /// driver.run_until_idle()?;
+    /// assert_eq!(driver.records::<String, i64>("copied-orders")?.len(), 1);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// The topology reads no such topic, or one of other types; the log refuses.
     pub fn write<K: Data, V: Data>(
@@ -69,6 +82,20 @@ impl TopologyDriver {
     }
 
     /// All committed records of a topic that the topology writes, by partition and offset.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::testing::{DriverOptions, TopologyDriver};
+    /// builder.stream::<String, i64>("orders").map_values(|amount| amount * 100).to("in-cents");
+    /// let shop = Application::new("shop", builder.build());
+    /// let mut driver = TopologyDriver::of_application(&shop, &DriverOptions::default())?;
+    /// driver.write::<String, i64>("orders", "ann", 250, 60_000)?;
+    /// driver.run_until_idle()?;
+    /// let records = driver.records::<String, i64>("in-cents")?;
+    /// assert_eq!((records[0].value, records[0].timestamp), (25_000, 60_000));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     ///
     /// # Errors
     /// The topology writes no such topic, or one of other types; the log refuses.
@@ -92,6 +119,19 @@ impl TopologyDriver {
     }
 
     /// The committed rows of a store over all members' tasks, in the order of their keys' bytes.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Application, Grouped, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::testing::{DriverOptions, TopologyDriver};
+    /// builder.stream::<String, i64>("orders").group_by_key(Grouped::new()).count("counts");
+    /// let shop = Application::new("shop", builder.build());
+    /// let mut driver = TopologyDriver::of_application(&shop, &DriverOptions::default())?;
+    /// driver.write::<String, i64>("orders", "ann", 250, 60_000)?;
+    /// driver.run_until_idle()?;
+    /// assert_eq!(driver.store::<String, i64>("counts")?, [("ann".to_owned(), 1)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     ///
     /// # Errors
     /// There is no such store, or one of other types; state that cannot be read.

@@ -52,6 +52,22 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
 
     /// Gives records times of their own: from `start` (ms since the epoch), each so much after the one
     /// before.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// let orders = driver.input_topic::<String, i64>("orders")?;
+    /// let mut orders = orders.with_times(60_000, Duration::from_secs(1));
+    /// orders.pipe("ann", 250)?;
+    /// orders.pipe("bob", 40)?;
+    /// assert_eq!(output.read_records()?[1].timestamp, 61_000);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     #[must_use]
     pub fn with_times(mut self, start: i64, advance: Duration) -> Self {
         let advance = i64::try_from(advance.as_millis()).unwrap_or(i64::MAX);
@@ -61,6 +77,19 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
 
     /// Writes a record, which is processed to its end.
     ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// let mut orders = driver.input_topic::<String, i64>("orders")?;
+    /// orders.pipe("ann", 250)?;
+    /// assert_eq!(output.read()?, ("ann".to_owned(), 250));
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// The record cannot be written, or not be processed where the error policy is to stop.
     pub fn pipe(&mut self, key: impl Into<K>, value: impl Into<V>) -> Result<(), DriverError> {
@@ -69,6 +98,19 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
     }
 
     /// Writes a record of this time, ms since the epoch.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// let mut orders = driver.input_topic::<String, i64>("orders")?;
+    /// orders.pipe_at("ann", 250, 60_000)?;
+    /// assert_eq!(output.read_record()?.timestamp, 60_000);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`TestInputTopic::pipe`].
@@ -88,6 +130,23 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
 
     /// Writes a record.
     ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// # use millrace_worker::api::HeadersBuf;
+    /// # use millrace_worker::testing::TestRecord;
+    /// builder.stream::<String, i64>("orders").to("copied-orders");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
+    /// let mut headers = HeadersBuf::new();
+    /// headers.push("source", Some(b"web"));
+    /// let order = TestRecord { key: "ann".to_owned(), value: 250, timestamp: 60_000, headers };
+    /// driver.input_topic::<String, i64>("orders")?.pipe_record(&order)?;
+    /// assert_eq!(output.read_record()?.headers.as_headers(), order.headers.as_headers());
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`TestInputTopic::pipe`].
     pub fn pipe_record(&mut self, record: &TestRecord<K, V>) -> Result<(), DriverError> {
@@ -101,6 +160,20 @@ impl<K: Data, V: Data> TestInputTopic<K, V> {
     }
 
     /// Writes a tombstone: a record without a value, whatever the type of values.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.table::<String, i64>("balances").to_stream().to("balance-changes");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, Option<i64>>("balance-changes")?;
+    /// let mut balances = driver.input_topic::<String, i64>("balances")?;
+    /// balances.pipe("ann", 70)?;
+    /// balances.pipe_tombstone("ann")?;
+    /// assert_eq!(output.read_all()?, [("ann".to_owned(), Some(70)), ("ann".to_owned(), None)]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`TestInputTopic::pipe`].
