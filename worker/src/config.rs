@@ -104,6 +104,10 @@ impl ErrorPolicies {
 /// of a join), as in Kafka Streams: each look is a scan.
 pub const EMIT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// For how long committed rows may wait to be stored, where that saves writing them more than once: so
+/// much later than the commit queries see them.
+pub const STORE_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Settings of the engine, the same for all threads.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -121,6 +125,8 @@ pub struct EngineConfig {
     pub buffered_records_max: usize,
     /// Wall-clock time between two looks for results that are complete.
     pub emit_interval: Duration,
+    /// For how long committed rows may wait to be stored.
+    pub store_interval: Duration,
     /// When committed state goes to disk.
     pub flush: FlushBound,
     /// Bytes of changes that all tasks together may hold back.
@@ -154,6 +160,16 @@ fn at_least(value: i64, least: i64) -> u64 {
     u64::try_from(value.max(least)).unwrap_or_default()
 }
 
+/// With commits so far apart that only one falls into the interval, rows do not wait.
+fn store_interval(commit_interval_ms: i64) -> Duration {
+    let commits = Duration::from_millis(at_least(commit_interval_ms, 1)) * 2;
+    if commits <= STORE_INTERVAL {
+        STORE_INTERVAL
+    } else {
+        Duration::ZERO
+    }
+}
+
 impl WorkerConfig {
     /// Settings of a StreamApp that [`millrace_crds::plan()`] has accepted (ranges are checked there).
     pub fn new(app: &StreamApp, ordinal: u32, state_dir: PathBuf) -> Self {
@@ -176,6 +192,7 @@ impl WorkerConfig {
                 .unwrap_or(1)
                 .max(1),
             emit_interval: EMIT_INTERVAL,
+            store_interval: store_interval(spec.commit_interval_ms()),
             flush: FlushBound {
                 records: at_least(spec.state.flush.records, 1),
                 interval_ms: at_least(spec.state.flush.interval_ms, 1),

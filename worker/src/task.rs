@@ -101,6 +101,11 @@ pub struct Task {
     processors_ready: bool,
     emit_interval_ms: i64,
     state: TaskState,
+    /// Positions of the last commit in the changelogs, by store; those in `state` are of what is stored.
+    offsets: Vec<i64>,
+    /// For how long committed rows may wait to be stored, and since when some do.
+    store_interval: Duration,
+    unstored_since: Option<Instant>,
     flush: FlushBound,
     errors: ErrorPolicies,
     arena: Bump,
@@ -164,6 +169,9 @@ impl Task {
             processors,
             processors_ready: false,
             emit_interval_ms: 0,
+            offsets: state.offsets.clone(),
+            store_interval: Duration::ZERO,
+            unstored_since: None,
             state,
             flush,
             errors,
@@ -190,6 +198,14 @@ impl Task {
     #[must_use]
     pub fn with_emit_interval(mut self, interval: Duration) -> Self {
         self.emit_interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Lets committed rows wait for so long before they are stored, where they are found by their keys
+    /// meanwhile; not at all before. For so long queries do not see them.
+    #[must_use]
+    pub fn with_store_interval(mut self, interval: Duration) -> Self {
+        self.store_interval = interval;
         self
     }
 
@@ -355,7 +371,7 @@ impl Task {
             .map_or(FlushDue::Nothing, |db| db.flush_due(&self.flush, now))
     }
 
-    /// Writes committed rows to disk; `wait` returns when they are there.
+    /// Writes stored rows to disk; `wait` returns when they are there.
     pub fn flush(&self, wait: bool) -> Result<(), EngineError> {
         match &self.state.db {
             Some(db) => Ok(db.flush(wait)?),
@@ -365,12 +381,12 @@ impl Task {
 
     /// Closes a task with everything committed: refreshes the checkpoints' time, so that a long rest
     /// is not taken for age, and flushes, so that the next start restores nothing.
-    pub fn close_clean(self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
-        self.write_batch(now_ms, now)?;
+    pub fn close_clean(mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+        self.store(now_ms, now)?;
         self.flush(true)
     }
 
-    /// Forgets everything uncommitted, queues included; what is left can be restored again.
+    /// Forgets everything that is not stored, queues included; what was committed can be restored again.
     pub fn into_state(mut self) -> TaskState {
         for store in &mut self.stores {
             store.discard();

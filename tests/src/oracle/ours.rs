@@ -65,6 +65,7 @@ fn driven(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<(Answer
     let options = StepOptions {
         on_disk: case.on_disk,
         commit_every: case.commit_every,
+        rows_wait: case.id.is_multiple_of(2),
         now_ms: case.now,
         keep_changelog: true,
     };

@@ -135,7 +135,8 @@ impl Active {
             batch.write(now)?;
         }
         for store in &mut self.stores {
-            store.store.apply_committed()?;
+            store.store.commit()?;
+            store.store.stored();
         }
         Ok(())
     }

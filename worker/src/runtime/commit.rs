@@ -104,7 +104,7 @@ impl StreamThread {
         Ok(steps)
     }
 
-    /// The state's part: what is committed becomes visible to queries and survives a restart.
+    /// The state's part: what is committed becomes visible to queries and survives a restart, soon.
     fn apply(&mut self) -> Result<(), EngineError> {
         let Some(collector) = &self.collector else {
             return Ok(());
@@ -120,8 +120,9 @@ impl StreamThread {
     /// Starts writing memtables to disk where it is due; waits for it only where the disk does not keep
     /// up (see [`crate::state::flush`]).
     fn flush_overdue(&mut self) -> Result<(), EngineError> {
-        let now = self.context.clock.monotonic();
+        let (now_ms, now) = (self.context.clock.wall_ms(), self.context.clock.monotonic());
         for running in self.tasks.running_mut() {
+            running.task.store_due(now_ms, now)?;
             let due = running.task.flush_due(now);
             if due == FlushDue::Nothing {
                 continue;

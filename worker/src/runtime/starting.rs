@@ -313,6 +313,7 @@ impl StreamThread {
         let task = Task::new(id, topology, group, sources, state, flush, errors, cache)
             .with_globals(self.context.globals.clone())
             .with_emit_interval(self.context.config.emit_interval)
+            .with_store_interval(self.context.config.store_interval)
             .with_times(known)
             .with_retried(retried)
             .with_cache(self.cache_bytes_per_task())

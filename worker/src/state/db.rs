@@ -202,6 +202,12 @@ impl TaskDb {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts changelog records that a crash before the next flush leaves to be restored, whether or not
+    /// their rows are written already.
+    pub fn committed(&self, records: u64, now: Instant) {
+        self.flush_policy().written(records, now);
+    }
+
     /// What the bound asks for now.
     pub fn flush_due(&self, bound: &FlushBound, now: Instant) -> FlushDue {
         self.flush_policy().due(bound, now, || !self.is_flushing())
@@ -340,6 +346,11 @@ impl CommitBatch<'_> {
     /// flush would leave a longer tail than the one before.
     pub fn stands_for(&mut self, records: u64) {
         self.records = self.records.max(records);
+    }
+
+    /// Says that [`TaskDb::committed`] has counted what the rows stand for.
+    pub fn is_counted(&mut self) {
+        self.records = 0;
     }
 
     /// Applies the batch; from now on its records wait for a flush.

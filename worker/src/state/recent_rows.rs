@@ -13,8 +13,8 @@ use hashbrown::hash_table::Entry as HashEntry;
 use millrace_expr::Bump;
 
 use super::layout::WindowKey;
-use super::overlay;
 use super::row::Row;
+use super::row_table;
 use super::shape::Shape;
 use super::window_store::WindowRow;
 
@@ -171,7 +171,7 @@ impl RecentRows {
 
     /// Adds a row that is not committed: its time and its value.
     pub(super) fn write(&mut self, window: &WindowKey<'_>, timestamp: i64, value: &[u8]) {
-        let hash = overlay::hash(window.key);
+        let hash = row_table::hash(window.key);
         let row = (&timestamp.to_be_bytes()[..], value);
         self.written.add(hash, window.key, window.start, row);
     }
@@ -269,7 +269,7 @@ impl RecentRows {
         found: &mut ArenaVec<'r, WindowRow<'r>>,
         arena: &'r Bump,
     ) {
-        let key = (overlay::hash(key), key);
+        let key = (row_table::hash(key), key);
         let first = from.max(0) / self.slice_ms;
         let begin = self.slices.partition_point(|slice| slice.number < first);
         for slice in self.slices.range(begin..) {

@@ -1,4 +1,4 @@
-//! A store of a task: uncommitted writes over cached over committed rows.
+//! A store of a task: rows at hand, uncommitted ones among them, over stored ones.
 //!
 //! Knows rows by their row keys (see [`Shape`]) and when they expire; what they mean is read and written
 //! through [`WindowStore`](super::WindowStore), [`SessionStore`](super::SessionStore) and
@@ -15,10 +15,9 @@ use super::db::CommitBatch;
 use super::layout;
 use super::observed::Observed;
 use super::ordered_keys::OrderedKeys;
-use super::overlay::{self, Lookup, Overlay};
 use super::recent_rows::RecentRows;
 use super::row::Row;
-use super::row_cache::RowCache;
+use super::row_table::{self, Lookup, RowTable};
 use super::shape::Shape;
 use super::version_log::VersionLog;
 use super::{StateError, VersionedStore};
@@ -40,11 +39,10 @@ pub struct Store {
     pub id: StoreId,
     /// Committed rows.
     pub committed: CommittedStore,
-    overlay: Overlay,
-    /// Keys of the overlay in order, of stores that are read by range.
+    /// Rows that the committed ones do not have yet, and some that they have.
+    rows: RowTable,
+    /// Keys of those that they do not have in order, of stores that are read by range.
     ordered: OrderedKeys,
-    /// Committed rows that were used lately, of stores whose rows are looked up one by one.
-    cache: RowCache,
     /// Rows that were written lately, of stores that joins of streams look into.
     recent: RecentRows,
     observed: Observed,
@@ -63,13 +61,12 @@ impl Store {
         let observed = committed.observed.get();
         let recent = RecentRows::new(committed.shape, cache_bytes);
         let recent_only = committed.shape.has_duplicates();
-        let cache = RowCache::new(if recent_only { 0 } else { cache_bytes });
+        let rows = RowTable::new(if recent_only { 0 } else { cache_bytes });
         Self {
             id,
             committed,
-            overlay: Overlay::default(),
+            rows,
             ordered: OrderedKeys::default(),
-            cache,
             recent,
             observed,
             kept_from: i64::MAX,
@@ -117,14 +114,10 @@ impl Store {
 
     /// The row under a row key, uncommitted writes included; copied into the arena.
     pub fn get<'r>(&mut self, key: &[u8], arena: &'r Bump) -> Result<Option<Row<'r>>, StateError> {
-        let hash = overlay::hash(key);
-        let known = match self.overlay.get(hash, key) {
-            Lookup::Unknown => self.cache.get(hash, key),
-            known => known,
-        };
-        let row: Option<&'r [u8]> = match known {
+        let hash = row_table::hash(key);
+        let row: Option<&'r [u8]> = match self.rows.get(hash, key) {
             Lookup::Deleted => None,
-            Lookup::Value(row) => Some(arena.alloc_slice_copy(row)),
+            Lookup::Row(row) => Some(arena.alloc_slice_copy(row)),
             Lookup::Unknown => self.committed_row(hash, key, arena)?,
         };
         Ok(row.and_then(Row::decode))
@@ -152,12 +145,12 @@ impl Store {
         match &self.committed.rows {
             Committed::Rocks(db) => {
                 let row = db.get(&self.committed.name, key)?;
-                self.cache.put(hash, key, row.as_deref());
+                self.rows.note(hash, key, row.as_deref());
                 Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
             }
             Committed::Supplied(rows) => {
                 let row = rows.get(key)?;
-                self.cache.put(hash, key, row.as_deref());
+                self.rows.note(hash, key, row.as_deref());
                 Ok(row.map(|row| &*arena.alloc_slice_copy(&row)))
             }
             Committed::Memory(rows) => {
@@ -167,15 +160,15 @@ impl Store {
         }
     }
 
-    /// Writes a value, or deletes the row; uncommitted until [`Store::write_to`].
+    /// Writes a value, or deletes the row; uncommitted until [`Store::commit`].
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) {
-        let hash = overlay::hash(key);
-        if self.shape().is_ordered() && self.overlay.find(hash, key).is_none() {
+        let hash = row_table::hash(key);
+        let head = timestamp.to_be_bytes();
+        let row = value.map(|value| (&head[..], value));
+        let new = self.rows.put(hash, key, row);
+        if new && self.shape().is_ordered() {
             self.ordered.insert(key);
         }
-        let head = timestamp.to_be_bytes();
-        self.overlay
-            .put(hash, key, value.map(|value| (&head[..], value)));
     }
 
     /// Rows with `from <= row key < to` (`to` `None`: to the end) in key order, uncommitted writes
@@ -194,7 +187,7 @@ impl Store {
             return self.merge(from, to, self.written(from, to), row);
         }
         let inside = |key: &[u8]| key >= from && to.is_none_or(|to| key < to);
-        let written = self.overlay.sorted().filter(|(key, _)| inside(key));
+        let written = self.rows.unstored().filter(|(key, _)| inside(key));
         self.merge(from, to, written, row)
     }
 
@@ -204,13 +197,8 @@ impl Store {
         from: &[u8],
         to: Option<&'s [u8]>,
     ) -> impl Iterator<Item = (&'s [u8], Option<&'s [u8]>)> {
-        self.ordered.range(from, to).map(|key| {
-            let value = match self.overlay.get(overlay::hash(key), key) {
-                Lookup::Value(value) => Some(value),
-                Lookup::Deleted | Lookup::Unknown => None,
-            };
-            (key, value)
-        })
+        let keys = self.ordered.range(from, to);
+        keys.map(|key| (key, self.rows.written(row_table::hash(key), key)))
     }
 
     /// Rows that were written lately.
@@ -291,7 +279,7 @@ impl Store {
             });
         }
         let mut scratch = Vec::new();
-        for (key, bytes) in self.overlay.iter() {
+        for (key, bytes) in self.rows.uncommitted() {
             let row = bytes.and_then(Row::decode);
             change(ChangelogRecord {
                 key: layout::changelog_key(self.shape(), key, &mut scratch),
@@ -327,24 +315,37 @@ impl Store {
         Ok(())
     }
 
-    /// Number of rows with an uncommitted write.
+    /// About how many rows have an uncommitted write.
     pub fn uncommitted_len(&self) -> usize {
-        self.overlay.len()
+        self.rows.uncommitted_len()
     }
 
     /// Memory of the uncommitted writes, in bytes.
     pub fn uncommitted_bytes(&self) -> usize {
-        self.overlay.size_bytes()
+        self.rows.uncommitted_bytes()
             + self.ordered.size_bytes()
             + self.versions.size_bytes()
             + self.recent.written_bytes()
     }
 
-    /// Adds the uncommitted writes to the commit's batch, in key order (RocksDB's memtable inserts
-    /// sorted keys faster), and what has expired since the last commit. Other stores apply them in
-    /// [`Store::apply_committed`].
+    /// Whether committed rows may wait to be stored for as long as they like, found meanwhile by their
+    /// keys. Those of other kinds of stores are stored at each commit.
+    pub fn may_wait(&self) -> bool {
+        matches!(self.committed.rows, Committed::Rocks(_))
+            && !self.shape().is_ordered()
+            && !self.rows.is_full()
+    }
+
+    /// Whether all committed rows are stored.
+    pub fn is_stored(&self) -> bool {
+        self.rows.is_stored()
+    }
+
+    /// Adds the rows that are not stored yet to a batch, in key order (RocksDB's memtable inserts
+    /// sorted keys faster), and what has expired since the last time. Stores of other kinds take them in
+    /// [`Store::commit`].
     pub fn write_to(&self, batch: &mut CommitBatch<'_>) -> Result<(), StateError> {
-        for (key, row) in self.overlay.sorted() {
+        for (key, row) in self.rows.unstored() {
             batch.put(&self.committed.name, key, row)?;
         }
         // After the rows: one of them may have expired within this commit.
@@ -359,50 +360,55 @@ impl Store {
         self.shape().expired(before, self.there_from())
     }
 
-    /// After the commit: the overlay is the committed state now. Only a supplied store can fail; its
-    /// rows are then not to be used any more.
-    pub fn apply_committed(&mut self) -> Result<(), StateError> {
-        if let Committed::Supplied(rows) = &self.committed.rows {
-            let writes: Vec<_> = self.overlay.sorted().collect();
-            rows.write(&writes)?;
-        }
-        if let Committed::Memory(rows) = &self.committed.rows {
-            let mut rows = rows.write().unwrap_or_else(PoisonError::into_inner);
-            for (key, row) in self.overlay.iter() {
-                match row {
-                    Some(row) => rows.insert(key.to_vec(), row.to_vec()),
-                    None => rows.remove(key),
-                };
+    /// After the commit in the log: what was written is committed. A store that is not RocksDB's has it
+    /// now. Only a supplied store can fail; its rows are then not to be used any more.
+    pub fn commit(&mut self) -> Result<(), StateError> {
+        match &self.committed.rows {
+            Committed::Rocks(_) => {}
+            Committed::Supplied(rows) => {
+                let writes: Vec<_> = self.rows.unstored().collect();
+                rows.write(&writes)?;
             }
-            if let Some(expired) = self.newly_expired() {
-                let mut live = rows.split_off(&expired.from);
-                rows.append(&mut live.split_off(&expired.to));
+            Committed::Memory(rows) => {
+                let mut rows = rows.write().unwrap_or_else(PoisonError::into_inner);
+                for (key, row) in self.rows.uncommitted() {
+                    match row {
+                        Some(row) => rows.insert(key.to_vec(), row.to_vec()),
+                        None => rows.remove(key),
+                    };
+                }
+                if let Some(expired) = self.newly_expired() {
+                    let mut live = rows.split_off(&expired.from);
+                    rows.append(&mut live.split_off(&expired.to));
+                }
             }
         }
         if self.shape().has_duplicates() {
             let newest = self.committed.observed.get().time;
             self.recent.commit(newest, self.there_from());
-        } else {
-            for (hash, key, row) in self.overlay.iter_hashed() {
-                self.cache.put(hash, key, row);
-            }
         }
-        self.committed.observed.set(self.observed);
-        self.committed.observed.set_live_from(self.there_from());
-        self.forget_writes();
+        self.rows.commit();
+        self.versions.clear();
+        if !matches!(self.committed.rows, Committed::Rocks(_)) {
+            self.stored();
+        }
         Ok(())
     }
 
-    /// Forgets uncommitted writes.
+    /// After a commit, and the batch that [`Store::write_to`] wrote into: all committed rows are stored.
+    pub fn stored(&mut self) {
+        self.committed.observed.set(self.observed);
+        self.committed.observed.set_live_from(self.there_from());
+        self.ordered.clear();
+        self.rows.stored();
+    }
+
+    /// Forgets what is not stored: uncommitted writes, and committed ones that wait.
     pub fn discard(&mut self) {
         self.observed = self.committed.observed.get();
         // Others may have written rows since: whoever restored them.
         self.recent.clear();
-        self.forget_writes();
-    }
-
-    fn forget_writes(&mut self) {
-        self.overlay.clear();
+        self.rows.clear();
         self.ordered.clear();
         self.versions.clear();
     }

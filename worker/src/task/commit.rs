@@ -1,5 +1,6 @@
 //! A task's part in a commit, step by step: changelog, offsets, and after the log has committed the one
-//! batch that takes rows, changelog positions and input positions into the state.
+//! batch that takes rows, changelog positions and input positions into the state. Rows that are found by
+//! their keys meanwhile may wait for it, and be written once for several commits (docs/decisions/013).
 
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use millrace_kafka::{CommittedOffset, Headers, TopicPartition};
 use super::collector::Collector;
 use super::{OFFSETS_REFRESH, Task, times};
 use crate::error::EngineError;
+use crate::state::flush::FlushDue;
 use crate::state::{Checkpoint, Committed};
 
 impl Task {
@@ -71,8 +73,8 @@ impl Task {
         }
     }
 
-    /// Commit, last step, after the log has committed: uncommitted rows and changelog positions go
-    /// into the state in one batch.
+    /// Commit, last step, after the log has committed: rows and changelog positions go into the state, at
+    /// once or, where they may wait, within the interval of [`Task::with_store_interval`].
     pub fn apply_commit(
         &mut self,
         collector: &Collector,
@@ -93,29 +95,62 @@ impl Task {
         {
             *committed = input.position();
         }
-        if self.stores.iter().all(|store| store.uncommitted_len() == 0) {
-            return Ok(());
-        }
-        for (slot, store) in self.stores.iter().enumerate() {
-            if store.uncommitted_len() > 0 {
-                let changelog = self.topology.stores[slot].changelog;
-                let partition = self.id.partition;
-                if let Some(offset) =
-                    changelog.and_then(|topic| collector.acknowledged(topic, partition))
-                {
-                    // Never back: an acknowledgement without an offset leaves that of an earlier one.
-                    self.state.offsets[slot] = offset.max(self.state.offsets[slot]);
-                }
+        self.commit_stores(collector, now)?;
+        self.store_due(now_ms, now)
+    }
+
+    /// Makes what was written committed, and notes how far that is in the changelogs.
+    fn commit_stores(&mut self, collector: &Collector, now: Instant) -> Result<(), EngineError> {
+        let partition = self.id.partition;
+        let mut records = 0;
+        for (slot, store) in self.stores.iter_mut().enumerate() {
+            let written = store.uncommitted_len();
+            if written == 0 {
+                continue;
             }
+            let changelog = self.topology.stores[slot].changelog;
+            if let Some(offset) =
+                changelog.and_then(|topic| collector.acknowledged(topic, partition))
+            {
+                // Never back: an acknowledgement without an offset leaves that of an earlier one.
+                self.offsets[slot] = offset.max(self.offsets[slot]);
+            }
+            if matches!(store.committed.rows, Committed::Rocks(_)) {
+                records += written as u64;
+            } else {
+                self.state.offsets[slot] = self.offsets[slot];
+            }
+            store.commit()?;
         }
-        self.write_batch(now_ms, now)?;
-        for store in &mut self.stores {
-            store.apply_committed()?;
+        if let Some(db) = &self.state.db
+            && records > 0
+        {
+            db.committed(records, now);
+            self.unstored_since.get_or_insert(now);
         }
         Ok(())
     }
 
-    pub(super) fn write_batch(&self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+    /// Stores committed rows, if one of their stores does not let them wait, they have waited long enough,
+    /// or they are to go to disk.
+    pub fn store_due(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+        let Some(since) = self.unstored_since else {
+            return Ok(());
+        };
+        let mut stores = self.stores.iter().zip(&self.topology.stores);
+        let waits = now.duration_since(since) < self.store_interval
+            // Without a changelog an abort would lose what waits.
+            && stores.all(|(store, slot)| {
+                store.is_stored() || (store.may_wait() && slot.changelog.is_some())
+            });
+        if waits && self.flush_due(now) == FlushDue::Nothing {
+            return Ok(());
+        }
+        self.store(now_ms, now)
+    }
+
+    /// Writes committed rows, changelog positions and input positions into the state, in one batch.
+    pub fn store(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
         let Some(db) = &self.state.db else {
             return Ok(());
         };
@@ -126,7 +161,7 @@ impl Task {
             }
             store.write_to(&mut batch)?;
             let checkpoint = Checkpoint {
-                offset: self.state.offsets[slot],
+                offset: self.offsets[slot],
                 committed_at_ms: now_ms,
                 observed: store.observed(),
                 topic_id: self.state.topic_ids[slot].clone(),
@@ -136,6 +171,13 @@ impl Task {
         let inputs = self.group.inputs().iter().zip(&self.committed_positions);
         let inputs: Vec<_> = inputs.map(|(i, &at)| (&i.partition, at)).collect();
         batch.inputs(&inputs)?;
-        Ok(batch.write(now)?)
+        batch.is_counted();
+        batch.write(now)?;
+        for store in &mut self.stores {
+            store.stored();
+        }
+        self.state.offsets.clone_from(&self.offsets);
+        self.unstored_since = None;
+        Ok(())
     }
 }

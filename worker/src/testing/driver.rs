@@ -448,6 +448,8 @@ pub(super) fn settings_of(app: &StreamApp) -> (WorkerConfig, TempDir) {
     let mut config = WorkerConfig::new(app, 0, state.path().to_owned());
     // What is complete is seen at the record that completes it.
     config.engine.emit_interval = Duration::ZERO;
+    // What is committed is read at once.
+    config.engine.store_interval = Duration::ZERO;
     (config, state)
 }
 

@@ -32,6 +32,9 @@ pub struct StepOptions {
     pub on_disk: bool,
     /// Records between two commits, at least 1. Results do not depend on it. Default 1.
     pub commit_every: usize,
+    /// Lets committed rows wait until they are asked for, in stores that can look them up meanwhile.
+    /// Results do not depend on it. Default false.
+    pub rows_wait: bool,
     /// The wall clock's first reading, ms since the epoch. Default 0.
     pub now_ms: i64,
     /// Keeps what commits write to changelog topics, for [`StepDriver::take_changelog`]. Default false.
@@ -43,6 +46,7 @@ impl Default for StepOptions {
         Self {
             on_disk: false,
             commit_every: 1,
+            rows_wait: false,
             now_ms: 0,
             keep_changelog: false,
         }
@@ -50,7 +54,7 @@ impl Default for StepOptions {
 }
 
 /// The tasks of an application with one partition per topic, fed one record at a time; what a record
-/// leads to has all been written when the call returns. Processing, stores, overlay and commit are
+/// leads to has all been written when the call returns. Processing, stores and commit are
 /// the engine's own; group, transactions and restore are left to
 /// [`TopologyDriver`](super::TopologyDriver), which this one is a hundred times faster than.
 ///
@@ -261,6 +265,9 @@ impl StepDriver {
     /// State that cannot be read or written.
     pub fn rows(&mut self, store: &str) -> Result<Rows, DriverError> {
         self.commit()?;
+        for task in &mut self.tasks {
+            task.store(self.now_ms, self.started)?;
+        }
         let mut rows = Rows::new();
         let stores = self.tasks.iter().flat_map(Task::committed_stores);
         for found in stores.filter(|found| &*found.name == store) {

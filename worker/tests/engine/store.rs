@@ -1,6 +1,7 @@
-//! Goal: a store, through overlay, row cache, commits, discards and reopening, answers as a plain map
-//! of committed rows with a plain map of writes over it. Method: random operations on few keys (so
-//! that they meet), on RocksDB and in memory, with and without row cache; a failing case is shrunk.
+//! Goal: a store, through rows at hand, commits that are stored at once or later, discards and reopening,
+//! answers as a plain map of stored rows with a plain map of writes over it. Method: random operations on
+//! few keys (so that they meet), on RocksDB and in memory, with and without room for rows at hand; a
+//! failing case is shrunk.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, RwLock};
@@ -29,7 +30,8 @@ enum Operation {
     Delete(u8),
     Get(u8),
     Range(u8, Option<u8>),
-    Commit,
+    /// A commit; whether its rows wait to be stored, if they may.
+    Commit(bool),
     Discard,
     Flush,
     Reopen,
@@ -42,7 +44,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (0u8..12).prop_map(Operation::Delete),
         6 => (0u8..12).prop_map(Operation::Get),
         2 => (0u8..12, prop::option::of(0u8..14)).prop_map(|(from, to)| Operation::Range(from, to)),
-        3 => Just(Operation::Commit),
+        4 => any::<bool>().prop_map(Operation::Commit),
         1 => Just(Operation::Discard),
         1 => Just(Operation::Flush),
         1 => Just(Operation::Reopen),
@@ -60,29 +62,33 @@ type Rows = BTreeMap<Vec<u8>, (i64, Vec<u8>)>;
 struct Checked {
     temp: TempDir,
     memory: StateMemory,
-    cache_bytes: usize,
+    /// Of the store: whether it is read by range, and its room for rows at hand.
+    kind: (bool, usize),
     /// `None`: in memory.
     db: Option<Arc<TaskDb>>,
     store: Store,
-    committed: Rows,
-    overlaid: Rows,
+    /// What queries see, and a discard goes back to.
+    stored: Rows,
+    /// What the task sees.
+    current: Rows,
+    /// Those that are stored.
     commits: i64,
 }
 
 impl Checked {
-    fn new(on_disk: bool, cache_bytes: usize) -> Self {
+    fn new(on_disk: bool, kind: (bool, usize)) -> Self {
         let (temp, memory) = (TempDir::new(), StateMemory::new(Some(64 << 20)));
         let db = on_disk.then(|| open(&temp, &memory));
-        let store = store(db.as_ref(), cache_bytes);
-        let (committed, overlaid) = (Rows::new(), Rows::new());
+        let store = store(db.as_ref(), kind);
+        let (stored, current) = (Rows::new(), Rows::new());
         Self {
             temp,
             memory,
-            cache_bytes,
+            kind,
             db,
             store,
-            committed,
-            overlaid,
+            stored,
+            current,
             commits: 0,
         }
     }
@@ -91,18 +97,18 @@ impl Checked {
         match operation {
             Operation::Put(number, value, timestamp) => {
                 self.store.put(&key(*number), Some(value), *timestamp);
-                self.overlaid
+                self.current
                     .insert(key(*number), (*timestamp, value.clone()));
             }
             Operation::Delete(number) => {
                 self.store.put(&key(*number), None, 0);
-                self.overlaid.remove(&key(*number));
+                self.current.remove(&key(*number));
             }
             Operation::Get(number) => {
                 let arena = Bump::new();
                 let found = self.store.get(&key(*number), &arena).unwrap();
                 let found = found.map(|row| (row.timestamp, row.value.to_vec()));
-                assert_eq!(found.as_ref(), self.overlaid.get(&key(*number)));
+                assert_eq!(found.as_ref(), self.current.get(&key(*number)));
             }
             Operation::Range(from, to) => {
                 let (from, to) = (key(*from), to.map(key));
@@ -114,17 +120,17 @@ impl Checked {
                     })
                     .unwrap();
                 let expected: Vec<_> = self
-                    .overlaid
+                    .current
                     .iter()
                     .filter(|(key, _)| **key >= from && to.as_ref().is_none_or(|to| *key < to))
                     .map(|(key, row)| (key.clone(), row.clone()))
                     .collect();
                 assert_eq!(found, expected);
             }
-            Operation::Commit => self.commit(),
+            Operation::Commit(waits) => self.commit(*waits),
             Operation::Discard => {
                 self.store.discard();
-                self.overlaid = self.committed.clone();
+                self.current = self.stored.clone();
             }
             Operation::Flush => {
                 if let Some(db) = &self.db {
@@ -136,7 +142,12 @@ impl Checked {
         self.check_committed();
     }
 
-    fn commit(&mut self) {
+    fn commit(&mut self, waits: bool) {
+        if waits && self.store.may_wait() {
+            self.store.commit().unwrap();
+            self.check_nothing_uncommitted();
+            return;
+        }
         self.commits += 1;
         if let Some(db) = &self.db {
             let mut batch = db.batch();
@@ -151,27 +162,33 @@ impl Checked {
             batch.checkpoint(STORE, &checkpoint).unwrap();
             batch.write(Instant::now()).unwrap();
         }
-        self.store.apply_committed().unwrap();
+        self.store.commit().unwrap();
+        self.store.stored();
+        assert!(self.store.is_stored());
+        self.check_nothing_uncommitted();
+        self.stored = self.current.clone();
+    }
+
+    fn check_nothing_uncommitted(&self) {
         assert_eq!(
             (self.store.uncommitted_len(), self.store.uncommitted_bytes()),
             (0, 0)
         );
-        self.committed = self.overlaid.clone();
     }
 
-    /// Closes and opens the database; what was not committed is gone, as is all of memory.
+    /// Closes and opens the database; what was not stored is gone, as is all of memory.
     fn reopen(&mut self) {
         if self.db.take().is_some() {
-            self.store = store(None, 0);
+            self.store = store(None, self.kind);
             self.db = Some(open(&self.temp, &self.memory));
         } else {
-            self.committed.clear();
+            self.stored.clear();
         }
-        self.store = store(self.db.as_ref(), self.cache_bytes);
-        self.overlaid = self.committed.clone();
+        self.store = store(self.db.as_ref(), self.kind);
+        self.current = self.stored.clone();
     }
 
-    /// What queries see: committed rows alone.
+    /// What queries see: stored rows alone.
     fn check_committed(&self) {
         let mut rows = Rows::new();
         self.store
@@ -181,7 +198,7 @@ impl Checked {
                 true
             })
             .unwrap();
-        assert_eq!(rows, self.committed);
+        assert_eq!(rows, self.stored);
         if let Some(db) = &self.db {
             let offset = db
                 .checkpoint(STORE)
@@ -197,13 +214,13 @@ fn open(temp: &TempDir, memory: &StateMemory) -> Arc<TaskDb> {
     Arc::new(TaskDb::open(directory.lock(TASK).unwrap(), &[STORE], memory).unwrap())
 }
 
-fn store(db: Option<&Arc<TaskDb>>, cache_bytes: usize) -> Store {
+fn store(db: Option<&Arc<TaskDb>>, (ordered, cache_bytes): (bool, usize)) -> Store {
     let rows = match db {
         Some(db) => Committed::Rocks(Arc::clone(db)),
         None => Committed::Memory(Arc::new(RwLock::new(BTreeMap::new()))),
     };
     let (key, value) = (SerdeKind::Bytes, SerdeKind::Bytes);
-    let shape = Shape::KeyValue { ordered: true };
+    let shape = Shape::KeyValue { ordered };
     let committed = CommittedStore::new(STORE.into(), shape, (key, value), rows);
     Store::new(StoreId(0), committed, cache_bytes)
 }
@@ -219,15 +236,19 @@ proptest! {
     fn a_store_on_disk_answers_as_a_map_does(
         operations in operations(),
         // None, one that forgets all the time, one that keeps all.
-        cache_bytes in prop_oneof![Just(0), Just(400), Just(1 << 20)],
+        cache_bytes in prop_oneof![Just(0), Just(800), Just(1 << 20)],
+        ordered in any::<bool>(),
     ) {
-        let mut checked = Checked::new(true, cache_bytes);
+        let mut checked = Checked::new(true, (ordered, cache_bytes));
         operations.iter().for_each(|operation| checked.apply(operation));
     }
 
     #[test]
-    fn a_store_in_memory_answers_as_a_map_does(operations in operations()) {
-        let mut checked = Checked::new(false, 0);
+    fn a_store_in_memory_answers_as_a_map_does(
+        operations in operations(),
+        ordered in any::<bool>(),
+    ) {
+        let mut checked = Checked::new(false, (ordered, 0));
         operations.iter().for_each(|operation| checked.apply(operation));
     }
 

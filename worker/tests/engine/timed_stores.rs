@@ -86,7 +86,8 @@ impl Bench {
             batch.checkpoint(STORE, &checkpoint).unwrap();
             batch.write(Instant::now()).unwrap();
         }
-        self.store.apply_committed().unwrap();
+        self.store.commit().unwrap();
+        self.store.stored();
         self.check_expired();
     }
 

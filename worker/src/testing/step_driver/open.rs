@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_crds::plan::{Plan, TaskId};
 use millrace_kafka::{Guarantee, TopicPartition};
@@ -119,7 +119,12 @@ impl StepDriver {
         );
         let task = task
             .with_globals(self.globals.clone())
-            .with_emit_interval(config.engine.emit_interval);
+            .with_emit_interval(config.engine.emit_interval)
+            .with_store_interval(if self.options.rows_wait {
+                Duration::MAX
+            } else {
+                Duration::ZERO
+            });
         self.tasks.push(task);
     }
 
