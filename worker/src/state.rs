@@ -1,9 +1,9 @@
-//! State of a task: what is committed lies in RocksDB (or in memory), what is not lies in an overlay.
+//! State of a task: what is stored lies in RocksDB (or in memory), what is not lies in a table over it.
 //!
 //! ```text
-//!   node ── put ──► overlay ── commit: changelog record per key ──► producer
+//!   node ── put ──► row table ── commit: changelog record per key ──► producer
 //!     ▲               │
-//!     └── get ────────┤          after the transaction committed:
+//!     └── get ────────┤          after the transaction committed, or some of them:
 //!                     └────────► ONE WriteBatch {data, changelog offsets} ──► RocksDB
 //! ```
 //!

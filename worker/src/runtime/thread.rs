@@ -191,7 +191,7 @@ impl StreamThread {
         }
         self.collect_restored()?;
         self.start_tasks()?;
-        // A record that failed half way has left traces in overlay and transaction: it is never
+        // A record that failed half way has left traces in stores and transaction: it is never
         // simply processed again.
         self.process().map_err(in_doubt)?;
         self.commit_if_due()?;

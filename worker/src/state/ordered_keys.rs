@@ -1,6 +1,6 @@
 //! The keys of a store's uncommitted writes in their order, for stores that are read by range.
 //!
-//! Owns copies of the keys alone; what was written under them is in the [`super::overlay`]. Keys are
+//! Owns copies of the keys alone; what was written under them is in the [`super::row_table`]. Keys are
 //! only added, and forgotten all at once after a commit: a two-level sorted list does, whose chunks are
 //! small enough that an insertion moves little memory.
 

@@ -42,6 +42,9 @@ pub struct DriverOptions {
     pub topic_configs: BTreeMap<String, BTreeMap<String, String>>,
     /// Members to begin with, each a worker process of one thread. Default 1.
     pub members: u32,
+    /// For how long committed rows may wait to be stored, where they may: so much later they are read
+    /// with [`TopologyDriver::rows`]. After `run_until_idle` none waits, up to 500 ms. Default none.
+    pub rows_wait: Duration,
     /// Settings of the log.
     pub log: EmbeddedOptions,
     /// The processors that the StreamApp may name. Default none.
@@ -55,6 +58,7 @@ impl Default for DriverOptions {
             partitions_of: BTreeMap::new(),
             topic_configs: BTreeMap::new(),
             members: 1,
+            rows_wait: Duration::ZERO,
             log: EmbeddedOptions::default(),
             processors: Processors::new(),
         }
@@ -120,11 +124,12 @@ impl TopologyDriver {
     }
 
     fn opened(
-        (config, plan, state): (WorkerConfig, Arc<Plan>, TempDir),
+        (mut config, plan, state): (WorkerConfig, Arc<Plan>, TempDir),
         options: &DriverOptions,
         cluster: EmbeddedCluster,
         clock: ManualClock,
     ) -> Result<Self, DriverError> {
+        config.engine.store_interval = options.rows_wait;
         options.processors.check(&plan).map_err(EngineError::from)?;
         let (sources, sinks) = external_topics(&plan);
         let specs: Vec<_> = sources
@@ -448,8 +453,6 @@ pub(super) fn settings_of(app: &StreamApp) -> (WorkerConfig, TempDir) {
     let mut config = WorkerConfig::new(app, 0, state.path().to_owned());
     // What is complete is seen at the record that completes it.
     config.engine.emit_interval = Duration::ZERO;
-    // What is committed is read at once.
-    config.engine.store_interval = Duration::ZERO;
     (config, state)
 }
 

@@ -120,6 +120,7 @@ impl Simulation {
         let options = DriverOptions {
             partitions: PARTITIONS,
             members: 0,
+            rows_wait: Duration::from_millis(seed % 2 * 300),
             ..Default::default()
         };
         let mut driver = TopologyDriver::with_options(&app(LOAN), &options).unwrap();
