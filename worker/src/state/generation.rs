@@ -203,13 +203,7 @@ impl Generation {
         }
     }
 
-    fn append(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        row: Option<(&[u8], &[u8])>,
-        commit: u32,
-    ) {
+    fn append(&mut self, hash: u64, key: &[u8], row: Option<(&[u8], &[u8])>, commit: u32) {
         let (head, tail) = row.unwrap_or_default();
         let len = head.len() + tail.len();
         // Numbers grow digit by digit: a little room keeps most entries where they are.
