@@ -371,19 +371,11 @@ impl Task {
             .map_or(FlushDue::Nothing, |db| db.flush_due(&self.flush, now))
     }
 
-    /// Writes stored rows to disk; `wait` returns when they are there.
-    pub fn flush(&self, wait: bool) -> Result<(), EngineError> {
-        match &self.state.db {
-            Some(db) => Ok(db.flush(wait)?),
-            None => Ok(()),
-        }
-    }
-
     /// Closes a task with everything committed: refreshes the checkpoints' time, so that a long rest
     /// is not taken for age, and flushes, so that the next start restores nothing.
     pub fn close_clean(mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
         self.store(now_ms, now)?;
-        self.flush(true)
+        self.flush(true, now_ms, now)
     }
 
     /// Forgets everything that is not stored, queues included; what was committed can be restored again.

@@ -71,7 +71,7 @@ fn look_up(
         }
         return windows::body(store, &bytes, &found, &arena).map_err(failed);
     }
-    let mut committed = state::Store::new(store.id, rows, 0);
+    let mut committed = state::Store::of_committed(store.id, rows);
     let row = match query.as_of {
         Some(time) if matches!(store.kind, StoreKind::Versioned { .. }) => {
             VersionedStore::new(&mut committed).get_as_of(&bytes, time, &arena)

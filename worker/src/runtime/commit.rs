@@ -113,7 +113,6 @@ impl StreamThread {
         for running in self.tasks.running_mut() {
             running.task.apply_commit(collector, now_ms, now)?;
         }
-        crash::point("after-batch");
         self.flush_overdue()
     }
 
@@ -127,10 +126,10 @@ impl StreamThread {
             if due == FlushDue::Nothing {
                 continue;
             }
-            running.task.flush(false)?;
+            running.task.flush(false, now_ms, now)?;
             crash::point("during-sst-flush");
             if due == FlushDue::Wait {
-                running.task.flush(true)?;
+                running.task.flush(true, now_ms, now)?;
             }
         }
         Ok(())

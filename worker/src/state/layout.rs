@@ -215,6 +215,7 @@ mod tests {
                 duplicates: true,
                 order,
                 ordered: true,
+                until_forwarded: false,
             };
             let (arena, mut scratch) = (Bump::new(), Vec::new());
             let row = WINDOW.row_key(shape, &arena);
@@ -229,7 +230,10 @@ mod tests {
 
     #[test]
     fn session_keys_in_a_changelog_are_those_of_kafka_streams() {
-        let shape = Shape::Session { retention_ms: 10 };
+        let shape = Shape::Session {
+            retention_ms: 10,
+            until_forwarded: false,
+        };
         let session = SessionKey {
             key: b"",
             start: 5,
@@ -252,12 +256,16 @@ mod tests {
     fn a_key_too_short_for_its_times_or_with_impossible_ones_is_none() {
         let arena = Bump::new();
         let mut out = ArenaVec::new_in(&arena);
-        let session = Shape::Session { retention_ms: 10 };
+        let session = Shape::Session {
+            retention_ms: 10,
+            until_forwarded: false,
+        };
         let window = Shape::Window {
             retention_ms: 10,
             duplicates: false,
             order: WindowOrder::Time,
             ordered: false,
+            until_forwarded: false,
         };
         assert_eq!(row_key(session, &[0; 15], &mut out), None);
         assert_eq!(row_key(session, &[[0; 8], [1; 8]].concat(), &mut out), None);

@@ -293,6 +293,7 @@ mod tests {
         duplicates: true,
         order: WindowOrder::Key,
         ordered: false,
+        until_forwarded: false,
     };
 
     fn write(rows: &mut RecentRows, key: &[u8], start: i64) {

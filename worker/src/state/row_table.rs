@@ -22,6 +22,9 @@ const ENTRY_BYTES: usize = 48;
 /// wait for memory.
 const TOUCHED: usize = 16;
 
+/// An old generation may be so many times as large as one should be.
+const OLD_PER_GENERATION: usize = 4;
+
 /// Commits are numbered up to this one; then the table begins anew.
 const LAST_COMMIT: u32 = u32::MAX / 2;
 
@@ -84,7 +87,7 @@ impl RowTable {
         };
         let entry = self.old.at(place);
         if self.young.size_bytes() < self.generation_bytes_max {
-            self.young.copy(&entry);
+            self.young.copy(hash, &entry);
         }
         known(&entry)
     }
@@ -203,13 +206,15 @@ impl RowTable {
         }
     }
 
-    /// Begins a new generation.
+    /// Begins a new generation. One that a single commit has made far too large is not kept as the old
+    /// one: all tables together have a share of the memory, and a commit may have as much for itself.
     fn age(&mut self) {
-        std::mem::swap(&mut self.young, &mut self.old);
-        self.young.clear();
-        if self.generation_bytes_max == 0 {
+        if self.young.size_bytes() <= OLD_PER_GENERATION * self.generation_bytes_max {
+            std::mem::swap(&mut self.young, &mut self.old);
+        } else {
             self.old.clear();
         }
+        self.young.clear();
     }
 
     /// Forgets everything.
@@ -329,6 +334,29 @@ mod tests {
             assert_eq!(get(&mut table, &first), Lookup::Row(b"some row"));
             let held = table.young.size_bytes() + table.old.size_bytes();
             assert!(held < BYTES + 1024, "{held} bytes");
+        }
+    }
+
+    #[test]
+    fn what_a_large_commit_took_is_not_kept() {
+        const BYTES: usize = 64 * 1024;
+        let mut table = RowTable::new(BYTES);
+        for commit in 0..20u32 {
+            // Every other one fits; the others are ten times as large as the table.
+            let rows = if commit % 2 == 0 { 100 } else { 10_000 };
+            for number in 0..rows {
+                put(
+                    &mut table,
+                    &(number * 7 + commit).to_be_bytes(),
+                    Some(b"some row"),
+                );
+            }
+            store(&mut table);
+            let held = table.young.size_bytes() + table.old.size_bytes();
+            assert!(held <= (OLD_PER_GENERATION + 1) * BYTES / 2, "{held} bytes");
+            let last = ((rows - 1) * 7 + commit).to_be_bytes();
+            let found = get(&mut table, &last);
+            assert!(matches!(found, Lookup::Unknown | Lookup::Row(b"some row")));
         }
     }
 

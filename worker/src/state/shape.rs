@@ -14,7 +14,7 @@
 //! time before anything else, in segments or directly, so that what has expired is one range, deleted
 //! as a whole; nothing is deleted row by row because it is old.
 
-use millrace_crds::plan::{NodeKind, Plan, Store, StoreKind, Windows};
+use millrace_crds::plan::{Emit, NodeKind, Plan, Store, StoreKind, Windows};
 
 use super::observed::Observed;
 
@@ -53,11 +53,15 @@ pub enum Shape {
         order: WindowOrder,
         /// Whether it is read by range while it has uncommitted writes; costs a little per write.
         ordered: bool,
+        /// Whether rows that have expired stay until they have been forwarded.
+        until_forwarded: bool,
     },
     /// One row per key and session.
     Session {
         /// Milliseconds that a session is kept, from its end.
         retention_ms: i64,
+        /// Whether rows that have expired stay until they have been forwarded.
+        until_forwarded: bool,
     },
     /// The latest row per key, and for a time those that it replaced.
     Versioned {
@@ -99,7 +103,10 @@ impl Shape {
             StoreKind::Versioned {
                 history_retention_ms: history_ms,
             } => Self::Versioned { history_ms },
-            StoreKind::Session { retention_ms } => Self::Session { retention_ms },
+            StoreKind::Session { retention_ms } => Self::Session {
+                retention_ms,
+                until_forwarded: forwards_on_close(plan, store),
+            },
             StoreKind::Window {
                 retention_ms,
                 retain_duplicates: duplicates,
@@ -130,6 +137,7 @@ impl Shape {
                     order,
                     // A join finds its uncommitted rows by key (`RecentRows`).
                     ordered: (order == WindowOrder::Key && !duplicates) || read_by_processors,
+                    until_forwarded: forwards_on_close(plan, store),
                 }
             }
         }
@@ -155,11 +163,25 @@ impl Shape {
         )
     }
 
+    /// Whether rows that have expired stay until they have been forwarded: as long as nobody says up to
+    /// when they have been, that is all of them.
+    pub fn stays_until_forwarded(self) -> bool {
+        match self {
+            Self::Window {
+                until_forwarded, ..
+            }
+            | Self::Session {
+                until_forwarded, ..
+            } => until_forwarded,
+            Self::KeyValue { .. } | Self::Versioned { .. } => false,
+        }
+    }
+
     /// Milliseconds that rows are kept; `None`: for ever.
     pub fn retention_ms(self) -> Option<i64> {
         match self {
             Self::KeyValue { .. } => None,
-            Self::Window { retention_ms, .. } | Self::Session { retention_ms } => {
+            Self::Window { retention_ms, .. } | Self::Session { retention_ms, .. } => {
                 Some(retention_ms)
             }
             Self::Versioned { history_ms } => Some(history_ms),
@@ -184,7 +206,7 @@ impl Shape {
             Self::KeyValue { .. } => 0,
             // As Kafka Streams: a window store's row expires exactly so long after its time, while a
             // version may be asked for up to and including the bound.
-            Self::Window { retention_ms, .. } | Self::Session { retention_ms } => {
+            Self::Window { retention_ms, .. } | Self::Session { retention_ms, .. } => {
                 (observed.time - retention_ms + 1).max(0)
             }
             Self::Versioned { history_ms } => (observed.time - history_ms).max(0),
@@ -215,6 +237,16 @@ impl Shape {
     }
 }
 
+/// Whether a store's rows are results that are forwarded when their windows close.
+fn forwards_on_close(plan: &Plan, store: &Store) -> bool {
+    plan.nodes.iter().any(|node| match &node.kind {
+        NodeKind::WindowedAggregate {
+            store: used, emit, ..
+        } => *used == store.id && *emit == Emit::OnWindowClose,
+        _ => false,
+    })
+}
+
 /// The last 8 bytes before `end` as a time.
 pub(super) fn time_before(bytes: &[u8], end: usize) -> Option<i64> {
     let start = end.checked_sub(TIME_LEN)?;
@@ -230,18 +262,23 @@ mod tests {
         Observed { time, sequence: 0 }
     }
 
+    fn sessions(retention_ms: i64) -> Shape {
+        Shape::Session {
+            retention_ms,
+            until_forwarded: false,
+        }
+    }
+
     #[test]
     fn a_segment_is_half_the_retention_and_never_below_a_minute() {
         for (retention_ms, expected) in [(1, 60_000), (240_000, 120_000)] {
-            assert_eq!(Shape::Session { retention_ms }.segment_ms(), expected);
+            assert_eq!(sessions(retention_ms).segment_ms(), expected);
         }
     }
 
     #[test]
     fn rows_expire_by_whole_segments_and_are_unseen_before() {
-        let shape = Shape::Session {
-            retention_ms: 120_000,
-        };
+        let shape = sessions(120_000);
         assert_eq!(shape.live_from(at(120_000)), 1);
         assert_eq!(shape.live_from(at(179_999)), 60_000);
         assert_eq!(shape.expired(0, 59_999), None);

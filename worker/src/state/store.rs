@@ -59,8 +59,9 @@ impl Store {
             Committed::Memory(_) => 0,
         };
         let observed = committed.observed.get();
-        let recent = RecentRows::new(committed.shape, cache_bytes);
-        let recent_only = committed.shape.has_duplicates();
+        let shape = committed.shape;
+        let recent = RecentRows::new(shape, cache_bytes);
+        let recent_only = shape.has_duplicates();
         let rows = RowTable::new(if recent_only { 0 } else { cache_bytes });
         Self {
             id,
@@ -69,9 +70,21 @@ impl Store {
             ordered: OrderedKeys::default(),
             recent,
             observed,
-            kept_from: i64::MAX,
+            kept_from: if shape.stays_until_forwarded() {
+                0
+            } else {
+                i64::MAX
+            },
             versions: VersionLog::default(),
         }
+    }
+
+    /// The committed rows as the last storing left them, to be read alone.
+    pub fn of_committed(id: StoreId, committed: CommittedStore) -> Self {
+        let kept_from = committed.observed.live_from();
+        let mut store = Self::new(id, committed, 0);
+        store.kept_from = kept_from;
+        store
     }
 
     /// What the rows are.
@@ -313,6 +326,12 @@ impl Store {
             self.recent.note_restored();
         }
         Ok(())
+    }
+
+    /// Whether anything was written since the last commit. A version may be noted for the changelog
+    /// alone, where the rows say it already.
+    pub fn has_uncommitted(&self) -> bool {
+        self.rows.uncommitted_len() > 0 || !self.versions.is_empty()
     }
 
     /// About how many rows have an uncommitted write.

@@ -46,6 +46,11 @@ impl VersionLog {
         })
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.puts.is_empty()
+    }
+
     /// Memory in use, in bytes.
     pub(super) fn size_bytes(&self) -> usize {
         self.bytes.len() + self.puts.len() * size_of::<Put>()

@@ -8,8 +8,8 @@ use millrace_kafka::{CommittedOffset, Headers, TopicPartition};
 
 use super::collector::Collector;
 use super::{OFFSETS_REFRESH, Task, times};
+use crate::crash;
 use crate::error::EngineError;
-use crate::state::flush::FlushDue;
 use crate::state::{Checkpoint, Committed};
 
 impl Task {
@@ -104,8 +104,7 @@ impl Task {
         let partition = self.id.partition;
         let mut records = 0;
         for (slot, store) in self.stores.iter_mut().enumerate() {
-            let written = store.uncommitted_len();
-            if written == 0 {
+            if !store.has_uncommitted() {
                 continue;
             }
             let changelog = self.topology.stores[slot].changelog;
@@ -116,7 +115,7 @@ impl Task {
                 self.offsets[slot] = offset.max(self.offsets[slot]);
             }
             if matches!(store.committed.rows, Committed::Rocks(_)) {
-                records += written as u64;
+                records += store.uncommitted_len().max(1) as u64;
             } else {
                 self.state.offsets[slot] = self.offsets[slot];
             }
@@ -131,8 +130,8 @@ impl Task {
         Ok(())
     }
 
-    /// Stores committed rows, if one of their stores does not let them wait, they have waited long enough,
-    /// or they are to go to disk.
+    /// Stores committed rows, if one of their stores does not let them wait, or they have waited long
+    /// enough.
     pub fn store_due(&mut self, now_ms: i64, now: Instant) -> Result<(), EngineError> {
         let Some(since) = self.unstored_since else {
             return Ok(());
@@ -143,10 +142,21 @@ impl Task {
             && stores.all(|(store, slot)| {
                 store.is_stored() || (store.may_wait() && slot.changelog.is_some())
             });
-        if waits && self.flush_due(now) == FlushDue::Nothing {
+        if waits {
             return Ok(());
         }
         self.store(now_ms, now)
+    }
+
+    /// Writes stored rows to disk, with those that still wait; `wait` returns when they are there.
+    pub fn flush(&mut self, wait: bool, now_ms: i64, now: Instant) -> Result<(), EngineError> {
+        if self.unstored_since.is_some() {
+            self.store(now_ms, now)?;
+        }
+        match &self.state.db {
+            Some(db) => Ok(db.flush(wait)?),
+            None => Ok(()),
+        }
     }
 
     /// Writes committed rows, changelog positions and input positions into the state, in one batch.
@@ -173,6 +183,7 @@ impl Task {
         batch.inputs(&inputs)?;
         batch.is_counted();
         batch.write(now)?;
+        crash::point("after-batch");
         for store in &mut self.stores {
             store.stored();
         }

@@ -45,6 +45,9 @@ pub struct DriverOptions {
     /// For how long committed rows may wait to be stored, where they may: so much later they are read
     /// with [`TopologyDriver::rows`]. After `run_until_idle` none waits, up to 500 ms. Default none.
     pub rows_wait: Duration,
+    /// Wall-clock time between two looks for results that are complete (`emit: onWindowClose`). Default
+    /// none: they are seen at the record that completes them.
+    pub emit_interval: Duration,
     /// Settings of the log.
     pub log: EmbeddedOptions,
     /// The processors that the StreamApp may name. Default none.
@@ -59,6 +62,7 @@ impl Default for DriverOptions {
             topic_configs: BTreeMap::new(),
             members: 1,
             rows_wait: Duration::ZERO,
+            emit_interval: Duration::ZERO,
             log: EmbeddedOptions::default(),
             processors: Processors::new(),
         }
@@ -130,6 +134,7 @@ impl TopologyDriver {
         clock: ManualClock,
     ) -> Result<Self, DriverError> {
         config.engine.store_interval = options.rows_wait;
+        config.engine.emit_interval = options.emit_interval;
         options.processors.check(&plan).map_err(EngineError::from)?;
         let (sources, sinks) = external_topics(&plan);
         let specs: Vec<_> = sources

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod caches;
+mod closed_windows;
 mod damage;
 mod examples;
 mod faults;

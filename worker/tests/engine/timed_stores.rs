@@ -477,11 +477,13 @@ fn windows(duplicates: bool, order: WindowOrder) -> Shape {
         duplicates,
         order,
         ordered: order == WindowOrder::Key,
+        until_forwarded: false,
     }
 }
 
 const SESSIONS: Shape = Shape::Session {
     retention_ms: RETENTION_MS,
+    until_forwarded: false,
 };
 const VERSIONS: Shape = Shape::Versioned {
     history_ms: RETENTION_MS,

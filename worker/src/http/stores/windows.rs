@@ -21,7 +21,7 @@ pub(super) fn of_key<'a>(
     (from, to): (i64, i64),
     arena: &'a Bump,
 ) -> Result<Vec<Found<'a>>, StateError> {
-    let mut committed = state::Store::new(store.id, rows, 0);
+    let mut committed = state::Store::of_committed(store.id, rows);
     let mut found = Vec::new();
     match store.kind {
         StoreKind::Window { size_ms, .. } => {
