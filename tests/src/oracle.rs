@@ -20,6 +20,7 @@ pub mod mistakes;
 pub mod ours;
 mod processor;
 mod random;
+mod remembering;
 pub mod shrink;
 
 pub use case::{Answer, Case};

@@ -33,6 +33,7 @@ pub use stream_join::StreamJoin;
 pub use suppress::Suppress;
 pub use time::TimestampExtractor;
 pub use windowed::WindowedAggregate;
+pub(crate) use windowed::first_window;
 
 use millrace_crds::plan::Expression;
 use millrace_expr::{Bump, Value};

@@ -13,6 +13,7 @@ pub mod collector;
 mod commit;
 mod dead_letter;
 mod failed;
+mod look_ahead;
 pub mod partition_group;
 pub(crate) mod placement;
 mod punctuate;
@@ -85,6 +86,8 @@ pub struct Task {
     pub group: PartitionGroup,
     /// Source (place in the topology) of each input.
     sources: Vec<usize>,
+    /// By input: records at its head whose rows have been looked ahead at.
+    looked_ahead: Vec<usize>,
     /// By input: `None` where it does not matter on which partition a key is.
     placements: Vec<Option<Placement>>,
     stores: Vec<Store>,
@@ -159,6 +162,7 @@ impl Task {
             topology,
             group,
             placements: vec![None; sources.len()],
+            looked_ahead: vec![0; sources.len()],
             sources,
             stores,
             caches,
@@ -252,6 +256,7 @@ impl Task {
         if self.commits_first(input) {
             return Ok(false);
         }
+        self.look_ahead(input);
         let (time, failure) = self.run(input, collector, now_ms);
         self.arena.reset();
         match failure {

@@ -1,6 +1,7 @@
 //! One subtopology of a plan, ready to run: serdes made, topics numbered, nodes in one flat list.
 //! Built anew for each task, so that nothing of an aborted or moved task survives in a node.
 
+mod looked_up;
 mod operation;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use millrace_crds::plan::{
     StoreId, TopicRef, WindowedKey,
 };
 
+use looked_up::LookedUp;
 use operation::operation;
 pub use operation::{Operation, Target};
 
@@ -125,6 +127,8 @@ pub struct Source {
     pub table: bool,
     /// The node itself.
     pub node: usize,
+    /// Where its records are looked up under the keys that they come with.
+    pub looked_up: Vec<LookedUp>,
 }
 
 /// A store of the subtopology, by its place in the task.
@@ -212,7 +216,7 @@ impl ProcessorTopology {
                 children,
             });
         }
-        let stores = part
+        let stores: Vec<StoreSlot> = part
             .stores
             .iter()
             .map(|&id| {
@@ -230,6 +234,9 @@ impl ProcessorTopology {
                 })
             })
             .collect::<Option<_>>()?;
+        for source in &mut sources {
+            source.looked_up = looked_up::looked_up(source, &nodes, &stores);
+        }
         Some(Self {
             nodes,
             sources,
@@ -306,5 +313,6 @@ fn source(node: &Node, place: usize) -> Option<Source> {
         changes: matches!(node.kind, NodeKind::StreamSource { changes: true, .. }),
         table,
         node: place,
+        looked_up: Vec::new(),
     })
 }

@@ -1,11 +1,13 @@
 //! A case as a StreamApp: one named stream or table per node.
 
+mod join;
+
 use anyhow::{Context, bail};
 use millrace_crds::read::read_documents;
 use serde_json::{Map, Value, json};
 
-use super::case::{Branch, Case, Cogrouped, Emit, JoinKind, Node, Op, Window};
-use super::function::{Aggregation, KeyFn, SourceTime, ValueFn, joiner, route};
+use super::case::{Branch, Case, Cogrouped, Emit, Node, Op, StoreKind, Window};
+use super::function::{Aggregation, KeyFn, SourceTime, ValueFn, route};
 
 /// The StreamApp of a case, as JSON text (which is YAML).
 ///
@@ -271,6 +273,16 @@ fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str,
             };
             (from, vec![json!({tag: process})])
         }
+        Op::Remember {
+            from,
+            store,
+            kind,
+            span,
+            retention,
+        } => (
+            from,
+            vec![remember(name, store, (*kind, *span, *retention))],
+        ),
         Op::Aggregate {
             from,
             group_by,
@@ -315,8 +327,25 @@ fn stateful<'c>(case: &Case, name: &str, op: &'c Op) -> anyhow::Result<(&'c str,
             }
             (from, vec![json!({"suppress": suppress})])
         }
-        op => join(name, op)?,
+        op => join::join(name, op)?,
     })
+}
+
+/// The processor with a store of rows in time.
+fn remember(name: &str, store: &str, (kind, span, retention): (StoreKind, i64, i64)) -> Value {
+    let retention = millis(retention);
+    let mut kept = serdes();
+    match kind {
+        StoreKind::KeyValue => {}
+        StoreKind::Window => {
+            kept["window"] = json!({"size": millis(span), "retention": retention});
+        }
+        StoreKind::Session => kept["session"] = json!({"retention": retention}),
+        StoreKind::Versioned => kept["versioned"] = json!({"retention": retention}),
+    }
+    let mut process = json!({"processor": name, "serdes": {"value": "json"}});
+    process["stores"][store] = kept;
+    json!({"process": process})
 }
 
 /// The step that groups.
@@ -416,76 +445,4 @@ fn cogroup<'c>(
     steps.extend(window.map(|window| windowed_by(window, None, None)));
     steps.push(json!({"cogroup": step}));
     Ok((&first.from, steps))
-}
-
-fn join<'c>(name: &str, op: &'c Op) -> anyhow::Result<(&'c str, Vec<Value>)> {
-    let mut join = json!({"value": joiner(), "name": topic_name(name), "serdes": serdes()});
-    let (kind, left) = match op {
-        Op::StreamJoin {
-            kind,
-            left,
-            right,
-            before,
-            after,
-            grace,
-        } => {
-            join["stream"] = json!(right);
-            join["before"] = json!(millis(*before));
-            join["after"] = json!(millis(*after));
-            join["grace"] = json!(millis(*grace));
-            (kind, left)
-        }
-        Op::StreamTableJoin {
-            kind,
-            left,
-            table,
-            grace,
-        } => {
-            join["table"] = json!(table);
-            if let Some(grace) = grace {
-                join["grace"] = json!(millis(*grace));
-            }
-            (kind, left)
-        }
-        Op::GlobalJoin {
-            kind,
-            left,
-            table,
-            key,
-        } => {
-            join = json!({"globalTable": table, "value": joiner(), "lookup": key.cel()});
-            (kind, left)
-        }
-        Op::TableJoin {
-            kind,
-            left,
-            right,
-            store,
-        } => {
-            join = json!({"table": right, "value": joiner(), "serdes": serdes()});
-            if let Some(store) = store {
-                join["store"] = json!(store);
-            }
-            (kind, left)
-        }
-        Op::ForeignKeyJoin {
-            kind,
-            left,
-            right,
-            key,
-            store,
-        } => {
-            join["table"] = json!(right);
-            join["foreignKey"] = json!(key.cel());
-            join["store"] = json!(store);
-            (kind, left)
-        }
-        op => bail!("not in the topology language: {op:?}"),
-    };
-    let tag = match kind {
-        JoinKind::Inner => "join",
-        JoinKind::Left => "leftJoin",
-        JoinKind::Outer => "outerJoin",
-    };
-    Ok((left, vec![json!({tag: join})]))
 }

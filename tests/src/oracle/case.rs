@@ -152,6 +152,15 @@ pub enum Op {
         every_stream_time: Option<i64>,
         fixed_key: bool,
     },
+    /// A processor that keeps records in a store of windows, sessions or versions, see `remembering`.
+    Remember {
+        from: String,
+        store: String,
+        kind: StoreKind,
+        /// The size of windows, the gap between sessions, or how far back versions are asked for.
+        span: i64,
+        retention: i64,
+    },
     /// Of a stream or a table.
     To {
         from: String,
@@ -221,7 +230,6 @@ pub enum Op {
         right: String,
         store: Option<String>,
     },
-    /// The foreign key is a function of the value alone.
     ForeignKeyJoin {
         kind: JoinKind,
         left: String,
@@ -398,6 +406,17 @@ impl Case {
         }
     }
 
+    /// Whether a name stands for a table whose keys have windows.
+    pub fn is_windowed(&self, name: &str) -> bool {
+        match self.node(name) {
+            Some(Op::Aggregate { window, .. } | Op::Cogroup { window, .. }) => window.is_some(),
+            Some(
+                Op::Filter { from, .. } | Op::MapValues { from, .. } | Op::Suppress { from, .. },
+            ) => self.is_windowed(from),
+            _ => false,
+        }
+    }
+
     /// Whether a table's values are counts of 8 bytes in Kafka Streams: they stay so until they are
     /// computed or stored anew.
     pub fn is_count(&self, name: &str) -> bool {
@@ -433,6 +452,7 @@ impl Op {
             | Self::ToStream { from }
             | Self::WindowKey { from }
             | Self::Process { from, .. }
+            | Self::Remember { from, .. }
             | Self::To { from, .. }
             | Self::Aggregate { from, .. }
             | Self::Suppress { from, .. } => vec![from],

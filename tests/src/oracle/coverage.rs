@@ -5,8 +5,88 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
-use super::case::{Case, Emit, JoinKind, Op, Window};
+use super::case::{Case, Emit, JoinKind, Op, StoreKind, Window};
 use super::function::{InvalidTime, SourceTime};
+
+/// What must be among the operators of many cases: a generator that has forgotten one shows by this
+/// list alone.
+pub const OPERATORS: &[&str] = &[
+    "aggregate",
+    "aggregate hopping",
+    "aggregate session",
+    "aggregate sliding",
+    "aggregate tumbling",
+    "cogroup",
+    "cogroup over windows",
+    "emit on window close",
+    "emit on window close of sessions",
+    "filter",
+    "filter of windows",
+    "filterNot",
+    "flatMap",
+    "flatMapValues",
+    "foreach",
+    "foreign-key join inner",
+    "foreign-key join left",
+    "globalTable",
+    "groupBy",
+    "groupBy of windows",
+    "groupByKey",
+    "invalidTimestamp fail",
+    "invalidTimestamp skip",
+    "invalidTimestamp usePartitionTime",
+    "map",
+    "mapValues",
+    "mapValues of windows",
+    "merge",
+    "peek",
+    "process",
+    "process with sessions",
+    "process with versions",
+    "process with windows",
+    "processValues",
+    "punctuation by stream time",
+    "punctuation by the wall clock",
+    "repartition",
+    "selectKey",
+    "self-join",
+    "split",
+    "stream",
+    "stream of several topics",
+    "stream-globalTable join inner",
+    "stream-globalTable join left",
+    "stream-stream join inner",
+    "stream-stream join left",
+    "stream-stream join outer",
+    "stream-table join inner",
+    "stream-table join left",
+    "stream-table join with grace inner",
+    "stream-table join with grace left",
+    "suppress bounded by bytes",
+    "suppress until time limit",
+    "suppress until window closes",
+    "table",
+    "table aggregate",
+    "table filter",
+    "table filterNot",
+    "table groupBy",
+    "table groupBy with value",
+    "table mapValues",
+    "table-table join inner",
+    "table-table join left",
+    "table-table join outer",
+    "timestamp by the wall clock",
+    "timestamp by values",
+    "to",
+    "to topics named by records",
+    "to with windowed keys",
+    "toStream",
+    "toStream of windows",
+    "toTable",
+    "toTable, versioned",
+    "versioned table",
+    "windows kept longer",
+];
 
 /// Counts of cases by what is in them.
 #[derive(Debug, Default)]
@@ -47,6 +127,11 @@ impl Coverage {
             .map(move |(tag, &count)| (tag.as_str(), percent(count, cases)))
     }
 
+    /// Whether any case had an operator, by its name in the table.
+    pub fn has(&self, operator: &str) -> bool {
+        self.with.contains_key(operator)
+    }
+
     /// As a table for people.
     pub fn table(&self) -> String {
         let mut table = Table::new();
@@ -78,6 +163,7 @@ fn is_stateful(op: &Op) -> bool {
         op,
         Op::ToTable { .. }
             | Op::Process { .. }
+            | Op::Remember { .. }
             | Op::Aggregate { .. }
             | Op::Cogroup { .. }
             | Op::Suppress { .. }
@@ -131,7 +217,9 @@ fn with_time(source: &str, time: Option<&SourceTime>) -> Vec<String> {
 /// What a node counts as.
 fn tags(case: &Case, op: &Op) -> Vec<String> {
     let of = |from: &str, name: &str| {
-        if case.is_table(from) {
+        if case.is_windowed(from) && name != "aggregate" {
+            format!("{} of windows", name.trim_end_matches("Not"))
+        } else if case.is_table(from) {
             format!("table {name}")
         } else {
             name.to_owned()
@@ -185,6 +273,12 @@ fn tags(case: &Case, op: &Op) -> Vec<String> {
             tags.extend(every_stream_time.map(|_| "punctuation by stream time".to_owned()));
             tags
         }
+        Op::Remember { kind, .. } => one(match kind {
+            StoreKind::KeyValue => "process with rows",
+            StoreKind::Window => "process with windows",
+            StoreKind::Session => "process with sessions",
+            StoreKind::Versioned => "process with versions",
+        }),
         Op::Merge { .. } => one("merge"),
         Op::Split { .. } => one("split"),
         Op::Repartition { .. } => one("repartition"),

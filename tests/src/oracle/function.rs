@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Characters of a value that an aggregate keeps, so that aggregates of aggregates stay small.
-const SHORT: usize = 8;
+pub(super) const SHORT: usize = 8;
 
 /// A variable as text.
 fn text(variable: &str) -> String {

@@ -12,6 +12,7 @@ use millrace_worker::testing::{CapturedRecord, StepDriver, StepOptions};
 
 use super::app::stream_app;
 use super::case::{Answer, Case, Input, Logged, Op, Output, Row, Step, StoreKind, StoreRows};
+use super::mistakes::Plant;
 use super::processor::processors;
 
 /// Runs a case. What the engine makes of it is in the answer, errors of single steps included.
@@ -19,16 +20,22 @@ use super::processor::processors;
 /// # Errors
 /// The case is no StreamApp, or is refused as one.
 pub fn run(case: &Case) -> anyhow::Result<Answer> {
-    run_changed(case, |_| {})
+    Ok(driven(case, |_| {})?.0)
 }
 
-/// As [`run`], with a plan that was changed before it is run: a mistake planted to see whether the
-/// comparison finds it.
+/// As [`run`], with a mistake planted to see whether the comparison finds it.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_changed(case: &Case, change: impl FnOnce(&mut Plan)) -> anyhow::Result<Answer> {
-    Ok(driven(case, change)?.0)
+pub fn run_with(case: &Case, mistake: Plant) -> anyhow::Result<Answer> {
+    match mistake {
+        Plant::InPlan(change) => Ok(driven(case, change)?.0),
+        Plant::InResults(change) => {
+            let mut answer = run(case)?;
+            change(case, &mut answer);
+            Ok(answer)
+        }
+    }
 }
 
 /// As [`run`], with what was logged of the stores whose rows are compared.

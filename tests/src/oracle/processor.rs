@@ -1,4 +1,4 @@
-//! The processor of cases, as `Counting.java` has it for Kafka Streams.
+//! The processors of cases, as `Counting.java` and `Remembering.java` have them for Kafka Streams.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use millrace_worker::api::{
 };
 
 use super::case::{Case, Op};
+use super::remembering::remembering;
 
 /// Counts from this one on are forgotten by stream time.
 const HIGH: i64 = 3;
@@ -138,7 +139,7 @@ impl FixedKeyProcessor for Counting {
 }
 
 /// A value as the vocabulary's functions see it.
-fn text(value: Value<'_>) -> String {
+pub(super) fn text(value: Value<'_>) -> String {
     match value {
         Value::String(text) => text.to_owned(),
         other => other.to_string(),
@@ -149,6 +150,13 @@ fn text(value: Value<'_>) -> String {
 pub(super) fn processors(case: &Case) -> Processors {
     let mut processors = Processors::new();
     for node in &case.nodes {
+        if let Op::Remember {
+            store, kind, span, ..
+        } = &node.op
+        {
+            let made = remembering(store, *kind, *span);
+            processors = processors.with(&node.name, move || made.clone());
+        }
         let Op::Process {
             store,
             every,

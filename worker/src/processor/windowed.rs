@@ -51,13 +51,13 @@ struct Aggregated<'r> {
 }
 
 /// The start of the first window that a time is in (TimeWindows.windowsFor).
-fn first_start(time: i64, size_ms: i64, advance_ms: i64) -> i64 {
+pub(crate) fn first_window(time: i64, size_ms: i64, advance_ms: i64) -> i64 {
     (time - size_ms + advance_ms).max(0) / advance_ms * advance_ms
 }
 
 /// First and last start of the windows that a time is in.
 fn starts(time: i64, size_ms: i64, advance_ms: i64) -> (i64, i64) {
-    let first = first_start(time, size_ms, advance_ms);
+    let first = first_window(time, size_ms, advance_ms);
     (first, time / advance_ms * advance_ms)
 }
 

@@ -92,6 +92,12 @@ impl RowTable {
         known(&entry)
     }
 
+    /// Brings what is known of some keys into the CPU's caches.
+    pub(super) fn touch(&self, hashes: &[u64]) {
+        self.young.touch_keys(hashes);
+        self.old.touch_keys(hashes);
+    }
+
     /// Notes what the state has for a key.
     pub(super) fn note(&mut self, hash: u64, key: &[u8], row: Option<&[u8]>) {
         if self.is_full() && self.unstored.is_empty() {

@@ -12,7 +12,7 @@ use millrace_expr::Bump;
 
 use super::committed::{Committed, CommittedStore};
 use super::db::CommitBatch;
-use super::layout;
+use super::layout::{self, WindowKey};
 use super::observed::Observed;
 use super::ordered_keys::OrderedKeys;
 use super::recent_rows::RecentRows;
@@ -134,6 +134,28 @@ impl Store {
             Lookup::Unknown => self.committed_row(hash, key, arena)?,
         };
         Ok(row.and_then(Row::decode))
+    }
+
+    /// Brings rows that will be asked for soon into the CPU's caches, together, by key and by the start of
+    /// their window, which a key-value store does not look at. A hint: of keys that are not there, or of a
+    /// store that finds its rows another way, nothing is said and nothing is wrong.
+    pub(crate) fn touch<'k>(&self, keys: impl Iterator<Item = (&'k [u8], i64)>, arena: &Bump) {
+        let shape = self.shape();
+        let hashes = keys.map(|(key, start)| match shape {
+            Shape::Window { .. } => {
+                let sequence = 0;
+                let window = WindowKey {
+                    key,
+                    start,
+                    sequence,
+                };
+                let row_key = window.row_key(shape, arena);
+                row_table::hash(&row_key)
+            }
+            _ => row_table::hash(key),
+        });
+        let hashes = ArenaVec::from_iter_in(hashes, arena);
+        self.rows.touch(&hashes);
     }
 
     /// The value that a table has for a key now: its row, of a versioned table the latest version.

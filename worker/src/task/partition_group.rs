@@ -220,6 +220,11 @@ impl PartitionGroup {
         self.inputs[input].queue.head()
     }
 
+    /// Timestamps and keys of an input's oldest records.
+    pub fn keys(&self, input: usize) -> impl Iterator<Item = (i64, Option<&[u8]>)> {
+        self.inputs[input].queue.keys()
+    }
+
     /// Marks the chosen input's oldest record as processed. `time` is its event time, or
     /// [`UNKNOWN_TIME`] for a record that had none.
     pub fn pop(&mut self, input: usize, time: i64) {

@@ -85,6 +85,14 @@ impl RecordQueue {
         })
     }
 
+    /// Timestamps and keys of the oldest records.
+    pub fn keys(&self) -> impl Iterator<Item = (i64, Option<&[u8]>)> {
+        self.records.iter().map(|queued| {
+            let key = |len: u32| &self.bytes[queued.start..][..len as usize];
+            (queued.timestamp, queued.key_len.map(key))
+        })
+    }
+
     /// Forgets the oldest record.
     pub fn pop(&mut self) {
         let Some(queued) = self.records.pop_front() else {

@@ -121,9 +121,10 @@ impl Generator {
             return false;
         };
         let n = self.random.between(2, 4);
-        let key = match self.random.percent(50) {
-            true => KeyFn::SizeKey { n },
-            false => KeyFn::NullOrSizeKey {
+        let key = match self.random.below(3) {
+            0 => KeyFn::SizeKey { n },
+            1 => KeyFn::Same,
+            _ => KeyFn::NullOrSizeKey {
                 s: self.letter(),
                 n,
             },

@@ -2,7 +2,7 @@
 
 use super::{Generator, TableFlow};
 use crate::oracle::case::{Branch, Node, Op, StoreKind};
-use crate::oracle::function::Aggregation;
+use crate::oracle::function::{Aggregation, KeyFn};
 
 /// Adds one operator; false where the flows so far have nothing to apply it to.
 type Add = fn(&mut Generator) -> bool;
@@ -19,6 +19,8 @@ const OPERATORS: &[(u64, Add)] = &[
     (3, Generator::flat_map_values),
     (5, Generator::repartition),
     (7, Generator::process),
+    (6, Generator::remember),
+    (44, Generator::windows_step),
     (3, Generator::merge),
     (3, Generator::split),
     (6, Generator::table_of_stream),
@@ -29,14 +31,14 @@ const OPERATORS: &[(u64, Add)] = &[
     (7, Generator::table_aggregate),
     (12, Generator::windowed_aggregate),
     (8, Generator::cogroup),
-    (18, Generator::suppress),
+    (26, Generator::suppress),
     (12, Generator::window_key),
     (10, Generator::stream_join),
     (8, Generator::stream_table_join),
     (15, Generator::grace_join),
     (17, Generator::global_join),
-    (12, Generator::table_join),
-    (10, Generator::foreign_key_join),
+    (18, Generator::table_join),
+    (12, Generator::foreign_key_join),
 ];
 
 impl Generator {
@@ -156,6 +158,29 @@ impl Generator {
         true
     }
 
+    fn remember(&mut self) -> bool {
+        let from = self.any_stream();
+        let kind = match self.random.below(3) {
+            0 => StoreKind::Window,
+            1 => StoreKind::Session,
+            _ => StoreKind::Versioned,
+        };
+        let span = self.random.between(1, 8) * self.unit;
+        let retention = span * self.random.between(1, 6);
+        let store = self.store(kind, false);
+        if let (StoreKind::Window, Some(rows)) = (kind, self.stores.last_mut()) {
+            rows.size = Some(span);
+        }
+        self.stream(Op::Remember {
+            from,
+            store,
+            kind,
+            span,
+            retention,
+        });
+        true
+    }
+
     fn repartition(&mut self) -> bool {
         let op = Op::Repartition {
             from: self.any_stream(),
@@ -231,35 +256,56 @@ impl Generator {
         let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
             return false;
         };
-        let store = self.maybe_store();
+        self.filtered_table(&table);
+        true
+    }
+
+    fn filtered_table(&mut self, table: &TableFlow) {
+        let store = self.maybe_store(table);
         let op = Op::Filter {
             from: table.name.clone(),
             predicate: self.predicate(),
             negate: self.random.percent(40),
             store,
         };
-        self.derived_table(&table, op);
-        true
+        self.derived_table(table, op);
     }
 
     fn table_map_values(&mut self) -> bool {
         let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
             return false;
         };
-        let store = self.maybe_store();
+        self.mapped_table(&table);
+        true
+    }
+
+    /// What a table whose keys have windows can do but to be written, held back or a stream.
+    fn windows_step(&mut self) -> bool {
+        let Some(table) = self.table_where(|table| table.windowed.is_some()) else {
+            return false;
+        };
+        match self.random.below(3) {
+            0 => self.filtered_table(&table),
+            1 => self.mapped_table(&table),
+            // By the key itself the groups would have its windows.
+            _ => self.grouped_table(table, KeyFn::SizeKey { n: 3 }),
+        }
+        true
+    }
+
+    fn mapped_table(&mut self, table: &TableFlow) {
+        let store = self.maybe_store(table);
         let op = Op::MapValues {
             from: table.name.clone(),
             value: self.value_fn(),
             store,
         };
-        self.derived_table(&table, op);
-        true
+        self.derived_table(table, op);
     }
 
-    /// A store of its own for a derived table, in half of the cases.
-    fn maybe_store(&mut self) -> Option<String> {
-        self.random
-            .percent(50)
+    /// A store of its own for a table that is derived from one without windows, in half of the cases.
+    fn maybe_store(&mut self, from: &TableFlow) -> Option<String> {
+        (from.windowed.is_none() && self.random.percent(50))
             .then(|| self.store(StoreKind::KeyValue, false))
     }
 
@@ -301,8 +347,14 @@ impl Generator {
         let Some(table) = self.table_where(|table| table.windowed.is_none()) else {
             return false;
         };
+        let key = self.key_fn();
+        self.grouped_table(table, key);
+        true
+    }
+
+    fn grouped_table(&mut self, table: TableFlow, key: KeyFn) {
         let with = self.aggregation();
-        let group_by = Some(self.key_fn());
+        let group_by = Some(key);
         let group_value = self.random.percent(50).then(|| self.value_fn());
         let store = self.store(StoreKind::KeyValue, with == Aggregation::Count);
         self.stored_table(Op::Aggregate {
@@ -315,6 +367,5 @@ impl Generator {
             with,
             store,
         });
-        true
     }
 }

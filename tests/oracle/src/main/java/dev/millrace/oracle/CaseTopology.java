@@ -107,6 +107,10 @@ final class CaseTopology {
       case "windowKey" -> streams.put(name, tables.get(from).toStream((k, v) -> windowText((Windowed<?>) k)));
       case "to" -> to(node, from);
       case "process" -> streams.put(name, process(node, streams.get(from)));
+      case "remember" -> {
+        builder.addStateStore(Remembering.store(node));
+        streams.put(name, streams.get(from).process(() -> new Remembering(node), text(node, "store")));
+      }
       case "aggregate" -> tables.put(name, aggregations.aggregate(node));
       case "cogroup" -> tables.put(name, aggregations.cogroup(node));
       case "suppress" -> tables.put(name, tables.get(from).suppress(suppressed(node)));
@@ -298,8 +302,8 @@ final class CaseTopology {
     // The topic of the answers gets a name that is as long as ours.
     TableJoined<Object, Object> joined = TableJoined.as(text(node, "name"));
     return text(node, "kind").equals("inner")
-        ? left.join(right, value -> key.apply(null, value), Functions.joiner(), joined, store)
-        : left.leftJoin(right, value -> key.apply(null, value), Functions.joiner(), joined, store);
+        ? left.join(right, key::apply, Functions.joiner(), joined, store)
+        : left.leftJoin(right, key::apply, Functions.joiner(), joined, store);
   }
 
   /** Name of a node's repartition topic, where it needs one. */

@@ -11,6 +11,7 @@ import org.apache.kafka.streams.kstream.Merger;
 import org.apache.kafka.streams.kstream.Predicate;
 import org.apache.kafka.streams.kstream.Reducer;
 import org.apache.kafka.streams.kstream.ValueJoiner;
+import org.apache.kafka.streams.kstream.Windowed;
 
 /**
  * The fixed vocabulary of functions, by name. The other side has each as an expression of the same
@@ -22,12 +23,15 @@ final class Functions {
 
   private Functions() {}
 
-  /** A value or key as text; what is missing is "null". */
+  /** A value or key as text; what is missing is "null", and a key's window is left out. */
   static String text(Object value) {
+    if (value instanceof Windowed<?> windowed) {
+      return text(windowed.key());
+    }
     return value == null ? "null" : value.toString();
   }
 
-  private static String brief(Object value) {
+  static String brief(Object value) {
     String text = text(value);
     return text.length() > SHORT ? text.substring(text.length() - SHORT) : text;
   }
