@@ -9,6 +9,7 @@ mod application;
 mod documented;
 mod examples;
 mod joins;
+mod keyed_joins;
 mod process;
 mod refusals;
 mod sources;
