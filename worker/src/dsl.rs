@@ -92,7 +92,7 @@ pub use process::{
     Processor, ProcessorContext, Record, SessionStore, StoreBuilder, StoredValue, VersionedStore,
     WindowStore,
 };
-pub use stream::KStream;
+pub use stream::{KStream, RecordContext};
 pub use table::KTable;
 pub use topology::Topology;
 pub use windowed::{SessionWindowedKStream, TimeWindowedKStream};
