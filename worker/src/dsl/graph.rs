@@ -226,9 +226,9 @@ impl Handle {
     }
 
     /// The branches of a split; the last one is the default, where it has no predicate.
-    pub(super) fn split(&self, branches: Vec<(String, Option<String>)>) -> Vec<Handle> {
+    pub(super) fn split(&self, branches: &[(String, Option<String>)]) -> Vec<Handle> {
         let mut split = Split::default();
-        for (name, when) in &branches {
+        for (name, when) in branches {
             match when {
                 Some(when) => split.branches.push(Branch {
                     name: name.clone(),
@@ -238,15 +238,14 @@ impl Handle {
             }
         }
         self.step(Step::Split(split));
-        branches
-            .into_iter()
-            .map(|(name, _)| {
-                let handle = self
-                    .graph
-                    .add(&name, Origin::Branch, Kind::Stream, Vec::new());
-                handle.named(name)
-            })
-            .collect()
+        branches.iter().map(|(name, _)| self.output(name)).collect()
+    }
+
+    /// A stream by the name that a step before, the last of its declaration, gives it.
+    pub(super) fn output(&self, name: &str) -> Handle {
+        let graph = &self.graph;
+        let handle = graph.add(name, Origin::Branch, Kind::Stream, Vec::new());
+        handle.named(name)
     }
 
     /// Gives it a name of its own.

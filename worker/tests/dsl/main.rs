@@ -11,6 +11,7 @@ mod examples;
 mod joins;
 mod keyed_joins;
 mod process;
+mod process_outputs;
 mod refusals;
 mod sources;
 mod stateless;
