@@ -84,8 +84,9 @@ pub use millrace_crds::topology::InvalidTimestamp;
 #[doc(inline)]
 pub use millrace_crds::topology::OffsetResetName as OffsetReset;
 pub use options::{
-    BufferConfig, Consumed, Grouped, Joined, Materialized, MaterializedTable, Repartitioned,
-    StreamJoined, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses,
+    BufferConfig, Consumed, EagerBuffer, Grouped, Joined, Materialized, MaterializedTable,
+    Repartitioned, StreamJoined, StrictBuffer, Suppressed, SuppressedBy, UntilTimeLimit,
+    UntilWindowCloses,
 };
 pub use process::{
     FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, KeyValueStore, Processed,

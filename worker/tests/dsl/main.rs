@@ -16,4 +16,5 @@ mod refusals;
 mod sources;
 mod stateless;
 mod support;
+mod suppressed;
 mod typed;
