@@ -158,3 +158,53 @@ fn outputs_share_their_names_with_all_other_streams() {
     let problems = builder.build().plan("app").unwrap_err();
     assert_eq!(problems[0].message, "the name `same` was given twice");
 }
+
+/// Forwards a record each minute, whatever came in.
+struct Clock;
+
+impl Processor<String, i64, String, i64> for Clock {
+    fn init(&mut self, context: &mut ProcessorContext<'_, '_, String, i64>) -> ProcessorResult {
+        context.schedule_wall_clock(MINUTE)?;
+        Ok(())
+    }
+
+    fn process<'r>(
+        &mut self,
+        record: Record<'r, String, i64>,
+        context: &mut ProcessorContext<'_, 'r, String, i64>,
+    ) -> ProcessorResult {
+        context.forward(record)
+    }
+
+    fn punctuate(
+        &mut self,
+        punctuation: Punctuation,
+        context: &mut ProcessorContext<'_, '_, String, i64>,
+    ) -> ProcessorResult {
+        context.forward(Record::new("tick".to_owned(), 1, punctuation.time))
+    }
+}
+
+#[test]
+fn what_a_punctuation_forwards_stems_from_no_record() {
+    let builder = StreamsBuilder::new();
+    let ticked = builder
+        .stream::<String, i64>("numbers")
+        .process(|| Clock, "clock");
+    ticked.to_dynamic_with_context(|_, _, context| match (context.topic, context.offset) {
+        (None, None) => format!("ticks-{}", context.partition),
+        (topic, offset) => format!("{}-{}", topic.unwrap_or("none"), offset.unwrap_or(-1)),
+    });
+    let driver = TopologyTestDriver::new("app", &builder.build()).unwrap();
+    let mut numbers = driver.input_topic::<String, i64>("numbers").unwrap();
+    numbers.pipe("ann", 5).unwrap();
+    driver.advance(MINUTE).unwrap();
+    for (topic, expected) in [("numbers-0", ("ann", 5)), ("ticks-0", ("tick", 1))] {
+        let (key, value) = driver
+            .output_topic::<String, i64>(topic)
+            .unwrap()
+            .read()
+            .unwrap();
+        assert_eq!((key.as_str(), value), expected);
+    }
+}
