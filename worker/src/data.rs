@@ -22,17 +22,98 @@ mod json;
 mod json_reader;
 mod json_writer;
 
-use millrace_crds::plan::SerdeKind;
-use millrace_expr::{Bump, Decimal, Type, Value};
-
 pub use exact::Exact;
 pub use json::Json;
-
-/// A Rust type that a record's key or value can be.
+/// The formats of keys and values.
 ///
 /// ```
-/// use millrace_expr::{Bump, Value};
-/// use millrace_worker::data::Data;
+/// use millrace_worker::data::{Data, SerdeKind};
+///
+/// assert_eq!(Option::<i64>::FORMAT, SerdeKind::Long);
+/// ```
+#[doc(inline)]
+pub use millrace_crds::plan::SerdeKind;
+/// Where the engine keeps what a record is made of, until it is done with it.
+///
+/// ```
+/// use millrace_worker::data::{Bump, Data, Value};
+///
+/// let arena = Bump::new();
+/// assert_eq!("ann".to_owned().to_value(&arena)?, Value::String("ann"));
+/// # Ok::<(), millrace_worker::data::DataError>(())
+/// ```
+#[doc(no_inline)]
+pub use millrace_expr::Bump;
+/// An exact number.
+///
+/// ```
+/// use millrace_worker::data::Decimal;
+///
+/// let price: Decimal = "12.30".parse().unwrap();
+/// assert_eq!(price.to_string(), "12.30");
+/// ```
+#[doc(no_inline)]
+pub use millrace_expr::Decimal;
+/// ```
+/// use millrace_worker::data::{Data, Type};
+///
+/// assert_eq!(String::value_type(), Type::String);
+/// ```
+#[doc(inline)]
+pub use millrace_expr::Type;
+#[doc(no_inline)]
+pub use millrace_expr::Value;
+
+/// A Rust type that a record's key or value can be. Types of one's own can, in a format of their own:
+///
+/// ```
+/// use millrace_worker::data::{Bump, Data, DataError, SerdeKind, Value};
+/// use millrace_worker::dsl::StreamsBuilder;
+/// use millrace_worker::testing::TopologyTestDriver;
+///
+/// /// A place on a map: four bytes of each coordinate.
+/// #[derive(Debug, PartialEq)]
+/// struct Place {
+///     x: i32,
+///     y: i32,
+/// }
+///
+/// impl Data for Place {
+///     type Present = Self;
+///
+///     const FORMAT: SerdeKind = SerdeKind::Bytes;
+///
+///     fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+///         let bytes = Vec::<u8>::from_value(value)?;
+///         let (x, y) = bytes.split_first_chunk().ok_or_else(too_short)?;
+///         let y = y.first_chunk().ok_or_else(too_short)?;
+///         Ok(Self { x: i32::from_be_bytes(*x), y: i32::from_be_bytes(*y) })
+///     }
+///
+///     fn to_value<'r>(&self, arena: &'r Bump) -> Result<Value<'r>, DataError> {
+///         [self.x.to_be_bytes(), self.y.to_be_bytes()].concat().to_value(arena)
+///     }
+/// }
+///
+/// fn too_short() -> DataError {
+///     DataError::Refused("a place has eight bytes".to_owned())
+/// }
+///
+/// let builder = StreamsBuilder::new();
+/// let places = builder.stream::<String, Place>("places");
+/// places.map_values(|place| Place { x: place.x + 1, ..*place }).to("moved-places");
+///
+/// let driver = TopologyTestDriver::new("places", &builder.build())?;
+/// driver.input_topic::<String, Place>("places")?.pipe("mill", Place { x: 1, y: 2 })?;
+/// let moved = driver.output_topic::<String, Place>("moved-places")?;
+/// assert_eq!(moved.read()?, ("mill".to_owned(), Place { x: 2, y: 2 }));
+/// # Ok::<(), millrace_worker::testing::DriverError>(())
+/// ```
+///
+/// What the engine does with one:
+///
+/// ```
+/// use millrace_worker::data::{Bump, Data, Value};
 ///
 /// let arena = Bump::new();
 /// assert_eq!(41_i64.to_value(&arena)?, Value::Int(41));
@@ -55,8 +136,7 @@ pub trait Data: Sized + Send + Sync + 'static {
     /// Its type in expressions, as far as it is known without a record.
     ///
     /// ```
-    /// # use millrace_expr::Type;
-    /// # use millrace_worker::data::Data;
+    /// # use millrace_worker::data::{Data, Type};
     /// assert!(matches!(Option::<i64>::value_type(), Type::Int));
     /// ```
     fn value_type() -> Type {
@@ -87,9 +167,8 @@ pub trait Data: Sized + Send + Sync + 'static {
     /// Puts it into a record. What is not a plain number lives in the arena.
     ///
     /// ```
-    /// # use millrace_worker::api::Value;
-    /// # use millrace_worker::data::Data;
-    /// let arena = millrace_expr::Bump::new();
+    /// # use millrace_worker::data::{Bump, Data, Value};
+    /// let arena = Bump::new();
     /// assert_eq!("ann".to_owned().to_value(&arena)?, Value::String("ann"));
     /// # Ok::<(), millrace_worker::data::DataError>(())
     /// ```
@@ -125,6 +204,9 @@ pub enum DataError {
     /// JSON of another shape than the type.
     #[error("{0}")]
     Json(String),
+    /// What a type of one's own cannot be made of, or cannot be written as.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl DataError {

@@ -84,15 +84,16 @@ pub use millrace_crds::topology::InvalidTimestamp;
 #[doc(inline)]
 pub use millrace_crds::topology::OffsetResetName as OffsetReset;
 pub use options::{
-    BufferConfig, Consumed, Grouped, Joined, Materialized, MaterializedTable, Repartitioned,
-    StreamJoined, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses,
+    BufferConfig, Consumed, EagerBuffer, Grouped, Joined, Materialized, MaterializedTable,
+    Repartitioned, StreamJoined, StrictBuffer, Suppressed, SuppressedBy, UntilTimeLimit,
+    UntilWindowCloses,
 };
 pub use process::{
     FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, KeyValueStore, Processed,
     Processor, ProcessorContext, Record, SessionStore, StoreBuilder, StoredValue, VersionedStore,
     WindowStore,
 };
-pub use stream::KStream;
+pub use stream::{KStream, RecordContext};
 pub use table::KTable;
 pub use topology::Topology;
 pub use windowed::{SessionWindowedKStream, TimeWindowedKStream};
@@ -329,13 +330,47 @@ impl StreamsBuilder {
     /// ```
     pub fn global_table<K: Data, V: Data>(&self, topic: impl Into<String>) -> GlobalKTable<K, V> {
         let topic = topic.into();
+        let store = plain_name(&topic);
+        self.global_table_with(topic, store)
+    }
+
+    /// A table of which every instance has all partitions, kept in this way. Its topic is its changelog,
+    /// and nobody waits for its changes: it has no logging or caching to be told of, and no supplier.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::{Materialized, StreamsBuilder};
+    /// # let builder = StreamsBuilder::new();
+    /// let store = Materialized::named("rates-by-currency").in_memory();
+    /// let rates = builder.global_table_with::<String, f64>("rates", store);
+    /// let payments = builder.stream::<String, f64>("payments");
+    /// payments
+    ///     .join_global_table(&rates, |currency, _| currency.clone(), |amount, rate| amount * rate)
+    ///     .to("payments-in-euro");
+    /// let plan = builder.build().plan("bank").unwrap();
+    /// assert_eq!(plan.global_tables[0].store, "rates-by-currency");
+    /// assert!(plan.global_tables[0].in_memory);
+    /// ```
+    pub fn global_table_with<K: Data, V: Data>(
+        &self,
+        topic: impl Into<String>,
+        store: impl Into<Materialized>,
+    ) -> GlobalKTable<K, V> {
+        let (topic, store) = (topic.into(), store.into());
+        if store.logging.is_some() || store.caching || store.supplier.is_some() {
+            self.graph.meaningless(
+                format!(
+                    "the global table `{topic}` has no changelog, cache or supplier of its own"
+                ),
+                "give it a name, and perhaps `in_memory`",
+            );
+        }
         let name = topic.clone();
         let table = language::GlobalTable {
-            store: Some(plain_name(&topic)),
+            store: Some(store.store),
             topic,
             key: Some(format_name(K::FORMAT)),
             value: Some(format_name(V::FORMAT)),
-            in_memory: false,
+            in_memory: store.in_memory,
         };
         GlobalKTable::of(self.graph.global(&name, table))
     }

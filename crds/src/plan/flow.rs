@@ -184,6 +184,14 @@ impl Flow {
         self.windowed(record_scope(&self.key.ty, &self.value.ty))
     }
 
+    /// Variables of the name of a topic: those of most steps, and `partition, offset`.
+    pub(super) fn topic_scope(&self) -> Scope {
+        let scope = record_scope(&self.key.ty, &self.value.ty)
+            .with("partition", Type::Int)
+            .with("offset", Type::Int);
+        self.windowed(scope)
+    }
+
     /// Variables of the records made of an element: those of most steps, and `element`.
     pub(super) fn element_scope(&self, element: Type) -> Scope {
         let scope = record_scope(&self.key.ty, &self.value.ty).with("element", element);

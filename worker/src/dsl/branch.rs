@@ -109,7 +109,7 @@ impl<K: Key, V: Data> BranchedKStream<K, V> {
 
     fn streams(self) -> BTreeMap<String, KStream<K, V>> {
         let names: Vec<String> = self.branches.iter().map(|(name, _)| name.clone()).collect();
-        let handles = self.stream.handle.split(self.branches);
+        let handles = self.stream.handle.split(&self.branches);
         let streams = handles.into_iter().map(KStream::of);
         names.into_iter().zip(streams).collect()
     }

@@ -120,3 +120,12 @@ pub(super) fn serdes<K: Key, V: Data>() -> Serdes {
         value: Some(format_name(V::FORMAT)),
     }
 }
+
+/// The bytes of a header, of all headers as expressions have them.
+pub(super) fn header<'r>(headers: Value<'r>, name: &str) -> Option<&'r [u8]> {
+    match headers.get(name)? {
+        Value::String(text) => Some(text.as_bytes()),
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}

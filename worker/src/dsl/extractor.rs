@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_expr::{Type, Value};
 
-use super::call::{argument, native};
+use super::call::{argument, header, native};
 use super::graph::Graph;
 use super::options::{Consumed, EventTime};
 use crate::data::Data;
@@ -56,11 +56,7 @@ impl<'r, K, V> ConsumedRecord<'r, K, V> {
     ///     });
     /// ```
     pub fn header(&self, name: &str) -> Option<&'r [u8]> {
-        match self.headers.get(name)? {
-            Value::String(text) => Some(text.as_bytes()),
-            Value::Bytes(bytes) => Some(bytes),
-            _ => None,
-        }
+        header(self.headers, name)
     }
 }
 

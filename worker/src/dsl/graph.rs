@@ -84,6 +84,8 @@ struct Inner {
     twice: Vec<(&'static str, String)>,
     /// Whether an operator was given a part of another builder.
     mixed: bool,
+    /// Options that mean nothing where they were given.
+    meaningless: Vec<Problem>,
 }
 
 /// A node of a graph.
@@ -177,6 +179,12 @@ impl Graph {
         self.0.borrow_mut().twice.push((kind, name.to_owned()));
     }
 
+    /// Notes that an option means nothing where it was given.
+    pub(super) fn meaningless(&self, message: String, help: &str) {
+        let problem = problem(message, help);
+        self.0.borrow_mut().meaningless.push(problem);
+    }
+
     /// The topology, its code, and what is wrong with the composition.
     pub(super) fn topology(&self) -> (Topology, Code, Vec<Problem>) {
         let inner = self.0.borrow();
@@ -193,6 +201,7 @@ impl Graph {
             let message = format!("the name `{name}` was given to two {kind}s");
             problem(message, "give each one of its own")
         }));
+        problems.extend(inner.meaningless.iter().cloned());
         let code = Code {
             functions: inner.functions.clone(),
             processors: inner.processors.clone(),
@@ -226,9 +235,9 @@ impl Handle {
     }
 
     /// The branches of a split; the last one is the default, where it has no predicate.
-    pub(super) fn split(&self, branches: Vec<(String, Option<String>)>) -> Vec<Handle> {
+    pub(super) fn split(&self, branches: &[(String, Option<String>)]) -> Vec<Handle> {
         let mut split = Split::default();
-        for (name, when) in &branches {
+        for (name, when) in branches {
             match when {
                 Some(when) => split.branches.push(Branch {
                     name: name.clone(),
@@ -238,15 +247,14 @@ impl Handle {
             }
         }
         self.step(Step::Split(split));
-        branches
-            .into_iter()
-            .map(|(name, _)| {
-                let handle = self
-                    .graph
-                    .add(&name, Origin::Branch, Kind::Stream, Vec::new());
-                handle.named(name)
-            })
-            .collect()
+        branches.iter().map(|(name, _)| self.output(name)).collect()
+    }
+
+    /// A stream by the name that a step before, the last of its declaration, gives it.
+    pub(super) fn output(&self, name: &str) -> Handle {
+        let graph = &self.graph;
+        let handle = graph.add(name, Origin::Branch, Kind::Stream, Vec::new());
+        handle.named(name)
     }
 
     /// Gives it a name of its own.

@@ -10,7 +10,10 @@ use millrace_crds::stream_app::ErrorPolicy;
 use millrace_crds::topology::{InvalidTimestamp, OffsetResetName};
 
 pub use joined::{Joined, StreamJoined};
-pub use suppressed::{BufferConfig, Suppressed, SuppressedBy, UntilTimeLimit, UntilWindowCloses};
+pub use suppressed::{
+    BufferConfig, EagerBuffer, StrictBuffer, Suppressed, SuppressedBy, UntilTimeLimit,
+    UntilWindowCloses,
+};
 
 use super::extractor::Extractor;
 

@@ -6,6 +6,7 @@
 mod context;
 mod fixed_key;
 mod options;
+mod outputs;
 mod record;
 mod session;
 mod store;
@@ -188,17 +189,7 @@ impl<K: Key, V: Data> KStream<K, V> {
         L: Data,
         W: Data,
     {
-        let processed = processed.into();
-        let make = move || Typed {
-            processor: make(),
-            types: PhantomData,
-        };
-        let graph = &self.handle.graph;
-        graph.processors(&processed.processor, |all, name| all.with(name, make));
-        let step = Step::Process(Process {
-            serdes: serdes::<L, W>(),
-            ..processed.declared(graph)
-        });
+        let step = Step::Process(self.processor(make, processed.into()));
         KStream::of(self.handle.steps(vec![step], Kind::Stream, Vec::new()))
     }
 
@@ -247,15 +238,50 @@ impl<K: Key, V: Data> KStream<K, V> {
         P: FixedKeyProcessor<K, V, W>,
         W: Data,
     {
-        let processed = processed.into();
+        let step = Step::ProcessValues(self.fixed_key_processor(make, processed.into()));
+        KStream::of(self.handle.steps(vec![step], Kind::Stream, Vec::new()))
+    }
+
+    /// Registers a processor; returns what the topology language says of it.
+    fn processor<P, L, W>(
+        &self,
+        make: impl Fn() -> P + Send + Sync + 'static,
+        processed: Processed,
+    ) -> Process
+    where
+        P: Processor<K, V, L, W>,
+        L: Data,
+        W: Data,
+    {
+        let make = move || Typed {
+            processor: make(),
+            types: PhantomData,
+        };
+        let graph = &self.handle.graph;
+        graph.processors(&processed.processor, |all, name| all.with(name, make));
+        Process {
+            serdes: serdes::<L, W>(),
+            ..processed.declared(graph)
+        }
+    }
+
+    /// As [`KStream::processor`], of a fixed-key one.
+    fn fixed_key_processor<P, W>(
+        &self,
+        make: impl Fn() -> P + Send + Sync + 'static,
+        processed: Processed,
+    ) -> Process
+    where
+        P: FixedKeyProcessor<K, V, W>,
+        W: Data,
+    {
         let make = fixed_key::typed(make);
         let graph = &self.handle.graph;
         graph.processors(&processed.processor, |all, name| {
             all.with_fixed_key(name, make)
         });
-        let mut step = processed.declared(graph);
-        step.serdes.value = serdes::<K, W>().value;
-        let steps = vec![Step::ProcessValues(step)];
-        KStream::of(self.handle.steps(steps, Kind::Stream, Vec::new()))
+        let mut process = processed.declared(graph);
+        process.serdes.value = serdes::<K, W>().value;
+        process
     }
 }

@@ -1,23 +1,23 @@
 //! [`KStream`]: operators that keep no state.
 
+mod flat;
+mod sink;
+
 use std::fmt;
 use std::marker::PhantomData;
 
-use bumpalo::collections::Vec as ArenaVec;
-use millrace_crds::topology::{FlatMap, Print, Repartition, Step, To, ToTable, Versioned};
-use millrace_expr::{Type, Value};
+use millrace_crds::topology::{Print, Repartition, Step, ToTable, Versioned};
 
 use super::branch::BranchedKStream;
-use super::call::{
-    argument, computed, key, native, of_record, of_value, predicate, result, serdes, typed,
-    with_record,
-};
+use super::call::{computed, of_value, predicate, serdes};
 use super::graph::{Handle, Kind};
 use super::key::Key;
 use super::options::{MaterializedTable, Repartitioned};
 use super::table::KTable;
 use super::windows::written;
 use crate::data::Data;
+
+pub use sink::RecordContext;
 
 /// A stream: each record is an event of its own.
 ///
@@ -210,99 +210,6 @@ impl<K: Key, V: Data> KStream<K, V> {
         self.flat_map_by("map", move |key, value| Some(mapper(key, value)))
     }
 
-    /// None, one or several records for each.
-    ///
-    /// ```
-    /// # use millrace_worker::dsl::StreamsBuilder;
-    /// # use millrace_worker::testing::TopologyTestDriver;
-    /// # let builder = StreamsBuilder::new();
-    /// let transfers = builder.stream::<String, i64>("transfers");
-    /// transfers
-    ///     .flat_map(|accounts, amount| {
-    ///         let (from, to) = accounts.split_once('>').unwrap_or(("unknown", accounts));
-    ///         [(from.to_owned(), -amount), (to.to_owned(), *amount)]
-    ///     })
-    ///     .to("bookings");
-    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
-    /// # let mut input = driver.input_topic::<String, i64>("transfers")?;
-    /// # let output = driver.output_topic::<String, i64>("bookings")?;
-    /// input.pipe("ann>bob", 20)?;
-    /// assert_eq!(output.read_all()?, [("ann".to_owned(), -20), ("bob".to_owned(), 20)]);
-    /// # Ok::<(), millrace_worker::testing::DriverError>(())
-    /// ```
-    pub fn flat_map<L: Data, W: Data, I: IntoIterator<Item = (L, W)>>(
-        &self,
-        mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static,
-    ) -> KStream<L, W> {
-        self.flat_map_by("flat_map", mapper)
-    }
-
-    fn flat_map_by<L: Data, W: Data, I: IntoIterator<Item = (L, W)>>(
-        &self,
-        tag: &str,
-        mapper: impl Fn(&K, &V) -> I + Send + Sync + 'static,
-    ) -> KStream<L, W> {
-        let native = native(move |arguments, arena| {
-            let (key, value) = (key(arguments)?, argument(arguments, 1, "value")?);
-            let mut pairs = ArenaVec::new_in(arena);
-            for (key, value) in mapper(&key, &value) {
-                let pair = [result(&key, arena)?, result(&value, arena)?];
-                pairs.push(Value::List(arena.alloc_slice_copy(&pair)));
-            }
-            Ok(Value::List(pairs.into_bump_slice()))
-        });
-        let graph = &self.handle.graph;
-        let pairs = Type::List(Box::new(Type::any_list()));
-        let name = graph.function(tag, of_record::<K, V>(pairs), None, native);
-        let step = Step::FlatMap(FlatMap {
-            elements: with_record::<K>(&name),
-            key: Some(typed::<L>(graph, "key", "element[0]")),
-            value: Some(typed::<W>(graph, "value", "element[1]")),
-        });
-        KStream::of(self.handle.step(step))
-    }
-
-    /// One record for each of the new values.
-    ///
-    /// ```
-    /// # use millrace_worker::dsl::StreamsBuilder;
-    /// # use millrace_worker::testing::TopologyTestDriver;
-    /// # let builder = StreamsBuilder::new();
-    /// let orders = builder.stream::<String, String>("orders");
-    /// orders
-    ///     .flat_map_values(|articles| articles.split(',').map(str::to_owned).collect::<Vec<_>>())
-    ///     .to("articles");
-    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
-    /// # let mut input = driver.input_topic::<String, String>("orders")?;
-    /// # let output = driver.output_topic::<String, String>("articles")?;
-    /// input.pipe("ann", "flour,salt")?;
-    /// let articles = output.read_all()?.into_iter().map(|(_, article)| article);
-    /// assert_eq!(articles.collect::<Vec<_>>(), ["flour", "salt"]);
-    /// # Ok::<(), millrace_worker::testing::DriverError>(())
-    /// ```
-    pub fn flat_map_values<W: Data, I: IntoIterator<Item = W>>(
-        &self,
-        mapper: impl Fn(&V) -> I + Send + Sync + 'static,
-    ) -> KStream<K, W> {
-        let native = native(move |arguments, arena| {
-            let value = argument(arguments, 0, "value")?;
-            let mut values = ArenaVec::new_in(arena);
-            for value in mapper(&value) {
-                values.push(result(&value, arena)?);
-            }
-            Ok(Value::List(values.into_bump_slice()))
-        });
-        let graph = &self.handle.graph;
-        let types = (vec![V::value_type()], Type::any_list());
-        let name = graph.function("flat_map_values", types, None, native);
-        let step = Step::FlatMap(FlatMap {
-            elements: format!("{name}(value)"),
-            key: None,
-            value: Some(typed::<W>(graph, "value", "element")),
-        });
-        KStream::of(self.handle.step(step))
-    }
-
     /// Looks at records, which go on unchanged. In the topology this is a filter that lets all pass.
     ///
     /// ```
@@ -415,54 +322,6 @@ impl<K: Key, V: Data> KStream<K, V> {
     /// ```
     pub fn split(&self) -> BranchedKStream<K, V> {
         BranchedKStream::of(self.clone())
-    }
-
-    /// Writes records to a topic, which must exist.
-    ///
-    /// ```
-    /// # use millrace_worker::dsl::StreamsBuilder;
-    /// # use millrace_worker::testing::TopologyTestDriver;
-    /// # let builder = StreamsBuilder::new();
-    /// builder.stream::<String, i64>("orders").to("copied-orders");
-    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
-    /// # let mut input = driver.input_topic::<String, i64>("orders")?;
-    /// # let output = driver.output_topic::<String, i64>("copied-orders")?;
-    /// input.pipe("ann", 250)?;
-    /// assert_eq!(output.read()?, ("ann".to_owned(), 250));
-    /// # Ok::<(), millrace_worker::testing::DriverError>(())
-    /// ```
-    pub fn to(&self, topic: impl Into<String>) {
-        self.sink(To {
-            topic: Some(topic.into()),
-            ..To::default()
-        });
-    }
-
-    /// Writes each record to the topic that the closure names (TopicNameExtractor). A record whose
-    /// topic does not exist cannot be written: `spec.errors.production` says what becomes of it.
-    ///
-    /// ```
-    /// # use millrace_worker::dsl::StreamsBuilder;
-    /// # let builder = StreamsBuilder::new();
-    /// let orders = builder.stream::<String, i64>("orders");
-    /// orders.to_dynamic(|customer, _| format!("orders-{}", &customer[..2]));
-    /// assert!(builder.build().plan("shop").is_ok());
-    /// ```
-    pub fn to_dynamic(&self, topic: impl Fn(&K, &V) -> String + Send + Sync + 'static) {
-        let call = computed(&self.handle.graph, "to_topic", topic);
-        self.sink(To {
-            topic_from: Some(call),
-            ..To::default()
-        });
-    }
-
-    fn sink(&self, to: To) {
-        let serdes = serdes::<K, V>();
-        self.handle.step(Step::To(To {
-            key: serdes.key,
-            value: serdes.value,
-            ..to
-        }));
     }
 
     /// Turns it into a table: the latest value of each key. A record without a value deletes its key:

@@ -1,5 +1,7 @@
 //! Joins of a stream: with another one, with a table, with a global table.
 
+mod with_key;
+
 use millrace_crds::topology::{Join, Serdes, Step};
 
 use super::call::{computed, serdes};
@@ -215,7 +217,8 @@ impl<K: Data, V: Data> KStream<K, V> {
 
 /// Joins with a global table, whose rows of any key every instance has.
 impl<K: Key, V: Data> KStream<K, V> {
-    /// Each record with the row of the key that `lookup` gives; those without a match are dropped.
+    /// Each record with the row of the key that `lookup` gives; those without a match are dropped, also
+    /// those for which it gives `None`.
     ///
     /// ```
     /// # use millrace_worker::dsl::StreamsBuilder;
@@ -233,10 +236,10 @@ impl<K: Key, V: Data> KStream<K, V> {
     /// assert_eq!(output.read_all()?, [(1, 4)]);
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
     /// ```
-    pub fn join_global_table<L: Data, W: Data, R: Data>(
+    pub fn join_global_table<L: Data, F: Data<Present = L::Present>, W: Data, R: Data>(
         &self,
         table: &GlobalKTable<L, W>,
-        lookup: impl Fn(&K, &V) -> L + Send + Sync + 'static,
+        lookup: impl Fn(&K, &V) -> F + Send + Sync + 'static,
         join: impl Fn(&V, &W) -> R + Send + Sync + 'static,
     ) -> KStream<K, R> {
         let call = joiner(&self.handle.graph, "join", join);
@@ -251,19 +254,23 @@ impl<K: Key, V: Data> KStream<K, V> {
     /// # let builder = StreamsBuilder::new();
     /// let prices = builder.global_table::<String, i64>("prices");
     /// let orders = builder.stream::<i64, String>("orders");
+    /// // Words are products; all else is nothing that could have a price.
+    /// let product = |_: &i64, text: &String| Some(text.clone()).filter(|text| !text.contains(' '));
     /// let price = |_: &String, price: Option<&i64>| price.copied().unwrap_or(-1);
-    /// orders.left_join_global_table(&prices, |_, product| product.clone(), price).to("dues");
+    /// orders.left_join_global_table(&prices, product, price).to("dues");
     /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
     /// # let mut input = driver.input_topic::<i64, String>("orders")?;
     /// # let output = driver.output_topic::<i64, i64>("dues")?;
-    /// input.pipe(2, "salt")?;
-    /// assert_eq!(output.read_all()?, [(2, -1)]);
+    /// driver.input_topic::<String, i64>("prices")?.pipe("flour", 4)?;
+    /// input.pipe(1, "flour")?;
+    /// input.pipe(2, "two sacks")?;
+    /// assert_eq!(output.read_all()?, [(1, 4), (2, -1)]);
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
     /// ```
-    pub fn left_join_global_table<L: Data, W: Data, R: Data>(
+    pub fn left_join_global_table<L: Data, F: Data<Present = L::Present>, W: Data, R: Data>(
         &self,
         table: &GlobalKTable<L, W>,
-        lookup: impl Fn(&K, &V) -> L + Send + Sync + 'static,
+        lookup: impl Fn(&K, &V) -> F + Send + Sync + 'static,
         join: impl Fn(&V, Option<&W>) -> R + Send + Sync + 'static,
     ) -> KStream<K, R> {
         let join = move |left: &V, right: &Option<W>| join(left, right.as_ref());
@@ -271,11 +278,11 @@ impl<K: Key, V: Data> KStream<K, V> {
         self.global_join(&table.handle, Step::LeftJoin, lookup, call)
     }
 
-    fn global_join<L: Data, R: Data>(
+    fn global_join<F: Data, R: Data>(
         &self,
         table: &Handle,
         step: fn(Join) -> Step,
-        lookup: impl Fn(&K, &V) -> L + Send + Sync + 'static,
+        lookup: impl Fn(&K, &V) -> F + Send + Sync + 'static,
         value: String,
     ) -> KStream<K, R> {
         let join = Join {

@@ -3,7 +3,7 @@
 
 use millrace_crds::topology::{Join, Step};
 
-use super::call::of_value;
+use super::call::{computed, of_value};
 use super::graph::{Handle, Kind};
 use super::joiner::joiner;
 use super::table::KTable;
@@ -111,8 +111,8 @@ impl<K: Data, V: Data> KTable<K, V> {
         )
     }
 
-    /// Each row with the other table's row whose key `foreign_key` gives (KIP-213). The name is that
-    /// of the join's topics and store.
+    /// Each row with the other table's row whose key `foreign_key` gives (KIP-213); one for which it
+    /// gives `None` has no match. The name is that of the join's topics and store.
     ///
     /// ```
     /// use millrace_worker::data::Json;
@@ -139,21 +139,57 @@ impl<K: Data, V: Data> KTable<K, V> {
     ///     .to("albums-with-artist");
     /// builder.build().plan("albums").unwrap();
     /// ```
-    pub fn join_foreign_key<L: Data, W: Data, R: Data>(
+    pub fn join_foreign_key<L: Data, F: Data<Present = L::Present>, W: Data, R: Data>(
         &self,
         other: &KTable<L, W>,
-        foreign_key: impl Fn(&V) -> L + Send + Sync + 'static,
+        foreign_key: impl Fn(&V) -> F + Send + Sync + 'static,
         join: impl Fn(&V, &W) -> R + Send + Sync + 'static,
         name: impl Into<String>,
     ) -> KTable<K, R::Present> {
         let graph = &self.handle.graph;
-        let join = Join {
-            value: joiner(graph, "join", join),
-            foreign_key: Some(of_value(graph, "foreign_key", foreign_key)),
-            name: Some(name.into()),
-            ..Join::default()
-        };
-        self.joined(&other.handle, Step::Join, join)
+        let value = joiner(graph, "join", join);
+        let foreign_key = of_value(graph, "foreign_key", foreign_key);
+        self.foreign_join(&other.handle, Step::Join, (value, foreign_key), name.into())
+    }
+
+    /// As [`KTable::join_foreign_key`], with a look at the row's own key (KIP-1104).
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let artists = builder.table::<String, String>("artists");
+    /// let albums = builder.table::<String, String>("albums");
+    /// // The key of an album is `artist/number`; one of several artists has no such key.
+    /// albums
+    ///     .join_foreign_key_with_key(
+    ///         &artists,
+    ///         |album, _| Some(album.split_once('/')?.0.to_owned()),
+    ///         |title, artist| format!("{title} by {artist}"),
+    ///         "album-artists",
+    ///     )
+    ///     .to_stream()
+    ///     .to("albums-with-artist");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, String>("albums-with-artist")?;
+    /// driver.input_topic::<String, String>("artists")?.pipe("nina", "Nina")?;
+    /// let mut albums = driver.input_topic::<String, String>("albums")?;
+    /// albums.pipe("nina/1", "Pastel Blues")?;
+    /// albums.pipe("various", "The Best")?;
+    /// assert_eq!(output.read_all()?, [("nina/1".to_owned(), "Pastel Blues by Nina".to_owned())]);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    pub fn join_foreign_key_with_key<L: Data, F: Data<Present = L::Present>, W: Data, R: Data>(
+        &self,
+        other: &KTable<L, W>,
+        foreign_key: impl Fn(&K, &V) -> F + Send + Sync + 'static,
+        join: impl Fn(&V, &W) -> R + Send + Sync + 'static,
+        name: impl Into<String>,
+    ) -> KTable<K, R::Present> {
+        let graph = &self.handle.graph;
+        let value = joiner(graph, "join", join);
+        let foreign_key = computed(graph, "foreign_key", foreign_key);
+        self.foreign_join(&other.handle, Step::Join, (value, foreign_key), name.into())
     }
 
     /// As [`KTable::join_foreign_key`], with the rows without a match too.
@@ -181,22 +217,78 @@ impl<K: Data, V: Data> KTable<K, V> {
     /// assert_eq!(names.collect::<Vec<_>>(), ["artist a1", "Nina"]);
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
     /// ```
-    pub fn left_join_foreign_key<L: Data, W: Data, R: Data>(
+    pub fn left_join_foreign_key<L: Data, F: Data<Present = L::Present>, W: Data, R: Data>(
         &self,
         other: &KTable<L, W>,
-        foreign_key: impl Fn(&V) -> L + Send + Sync + 'static,
+        foreign_key: impl Fn(&V) -> F + Send + Sync + 'static,
         join: impl Fn(&V, Option<&W>) -> R + Send + Sync + 'static,
         name: impl Into<String>,
     ) -> KTable<K, R::Present> {
         let graph = &self.handle.graph;
         let join = move |left: &V, right: &Option<W>| join(left, right.as_ref());
+        let value = joiner(graph, "left_join", join);
+        let foreign_key = of_value(graph, "foreign_key", foreign_key);
+        let calls = (value, foreign_key);
+        self.foreign_join(&other.handle, Step::LeftJoin, calls, name.into())
+    }
+
+    /// As [`KTable::left_join_foreign_key`], with a look at the row's own key.
+    ///
+    /// ```
+    /// # use millrace_worker::dsl::StreamsBuilder;
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let artists = builder.table::<String, String>("artists");
+    /// let albums = builder.table::<String, String>("albums");
+    /// albums
+    ///     .left_join_foreign_key_with_key(
+    ///         &artists,
+    ///         |album, _| Some(album.split_once('/')?.0.to_owned()),
+    ///         |title, artist| format!("{title} by {}", artist.map_or("many", String::as_str)),
+    ///         "album-artists",
+    ///     )
+    ///     .to_stream()
+    ///     .to("albums-with-artist");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let output = driver.output_topic::<String, String>("albums-with-artist")?;
+    /// driver.input_topic::<String, String>("albums")?.pipe("various", "The Best")?;
+    /// assert_eq!(output.read()?.1, "The Best by many");
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    pub fn left_join_foreign_key_with_key<
+        L: Data,
+        F: Data<Present = L::Present>,
+        W: Data,
+        R: Data,
+    >(
+        &self,
+        other: &KTable<L, W>,
+        foreign_key: impl Fn(&K, &V) -> F + Send + Sync + 'static,
+        join: impl Fn(&V, Option<&W>) -> R + Send + Sync + 'static,
+        name: impl Into<String>,
+    ) -> KTable<K, R::Present> {
+        let graph = &self.handle.graph;
+        let join = move |left: &V, right: &Option<W>| join(left, right.as_ref());
+        let value = joiner(graph, "left_join", join);
+        let foreign_key = computed(graph, "foreign_key", foreign_key);
+        let calls = (value, foreign_key);
+        self.foreign_join(&other.handle, Step::LeftJoin, calls, name.into())
+    }
+
+    fn foreign_join<R>(
+        &self,
+        other: &Handle,
+        step: fn(Join) -> Step,
+        (value, foreign_key): (String, String),
+        name: String,
+    ) -> KTable<K, R> {
         let join = Join {
-            value: joiner(graph, "left_join", join),
-            foreign_key: Some(of_value(graph, "foreign_key", foreign_key)),
-            name: Some(name.into()),
+            value,
+            foreign_key: Some(foreign_key),
+            name: Some(name),
             ..Join::default()
         };
-        self.joined(&other.handle, Step::LeftJoin, join)
+        self.joined(other, step, join)
     }
 
     fn joined<R>(&self, other: &Handle, step: fn(Join) -> Step, join: Join) -> KTable<K, R> {

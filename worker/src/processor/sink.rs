@@ -36,7 +36,8 @@ impl ProcessorTopology {
         let topic = match topic {
             Target::Fixed(topic) => *topic,
             Target::FromRecord(name) => {
-                let name = eval(node, name, &variables(record, arena), arena)?;
+                let known = topic_variables(record, context, arena);
+                let name = eval(node, name, &known, arena)?;
                 dynamic_topic(node, name, context)?
             }
         };
@@ -78,6 +79,21 @@ impl ProcessorTopology {
                 _ => NodeError::Engine(error.into()),
             })
     }
+}
+
+/// Variables of the name of a topic: those of most expressions, and `partition, offset` before the
+/// window. No record, no offset.
+fn topic_variables<'r>(
+    record: &Record<'r>,
+    context: &Context<'_>,
+    arena: &'r Bump,
+) -> [Value<'r>; 8] {
+    let [key, value, timestamp, headers, topic, window] = variables(record, arena);
+    let partition = Value::Int(context.partition.into());
+    let offset = context.offset.map_or(Value::Null, Value::Int);
+    [
+        key, value, timestamp, headers, topic, partition, offset, window,
+    ]
 }
 
 /// The topic a record names; one that does not exist is the record's fault.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_crds::StreamApp;
-use millrace_crds::plan::{GlobalTableId, Plan};
+use millrace_crds::plan::{GlobalTableId, Plan, StoreId};
+use millrace_expr::Bump;
 use millrace_kafka::{Headers, HeadersBuf, RecordView};
 
 use super::capture::{Capture, CapturedRecord};
@@ -16,7 +17,7 @@ use super::turns::Turns;
 use super::{DriverError, TempDir};
 use crate::api::Processors;
 use crate::error::EngineError;
-use crate::state::{GlobalTables, Row};
+use crate::state::{CommittedStore, GlobalTables, Row, Shape, Store, VersionedStore};
 use crate::task::Task;
 use crate::task::collector::Collector;
 
@@ -264,10 +265,7 @@ impl StepDriver {
     /// # Errors
     /// State that cannot be read or written.
     pub fn rows(&mut self, store: &str) -> Result<Rows, DriverError> {
-        self.commit()?;
-        for task in &mut self.tasks {
-            task.store(self.now_ms, self.started)?;
-        }
+        self.store_all()?;
         let mut rows = Rows::new();
         let stores = self.tasks.iter().flat_map(Task::committed_stores);
         for found in stores.filter(|found| &*found.name == store) {
@@ -277,6 +275,40 @@ impl StepDriver {
             })?;
         }
         Ok(rows)
+    }
+
+    /// The version of a key that readers of a versioned store see at a time, after a commit: timestamp
+    /// and value.
+    ///
+    /// # Errors
+    /// The store keeps no versions; state that cannot be read or written.
+    pub fn row_as_of(
+        &mut self,
+        store: &str,
+        key: &[u8],
+        time: i64,
+    ) -> Result<Option<(i64, Vec<u8>)>, DriverError> {
+        self.store_all()?;
+        let mut stores = self.tasks.iter().flat_map(Task::committed_stores);
+        let versioned = |found: &&CommittedStore| {
+            &*found.name == store && matches!(found.shape, Shape::Versioned { .. })
+        };
+        let Some(found) = stores.find(versioned) else {
+            let message = format!("the store {store} keeps no versions but the latest");
+            return Err(DriverError::Types(message));
+        };
+        let (mut rows, arena) = (Store::new(StoreId(0), found.clone(), 0), Bump::new());
+        let row = VersionedStore::new(&mut rows).get_as_of(key, time, &arena)?;
+        Ok(row.map(|row| (row.timestamp, row.value.to_vec())))
+    }
+
+    /// Commits, and has everything stored where readers find it.
+    fn store_all(&mut self) -> Result<(), DriverError> {
+        self.commit()?;
+        for task in &mut self.tasks {
+            task.store(self.now_ms, self.started)?;
+        }
+        Ok(())
     }
 
     /// Records dropped by rule so far, over all tasks.

@@ -113,7 +113,55 @@ where
     forwarded(&builder)
 }
 
+/// The closure as a processor with the outputs `large` and `small`: what it forwards to each.
+pub fn process_into<F>(act: F) -> [Vec<TestRecord<String, i64>>; 2]
+where
+    F: for<'r> Fn(
+            Record<'r, String, i64>,
+            &mut ProcessorContext<'_, 'r, String, i64>,
+        ) -> ProcessorResult
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    let builder = StreamsBuilder::new();
+    let orders = builder.stream::<String, i64>("orders");
+    let make = move || Closure(act.clone());
+    let [large, small] = orders.process_into(make, stores(), ["large", "small"]);
+    large.to("large-orders");
+    small.to("small-orders");
+    let driver = driven(&builder);
+    ["large-orders", "small-orders"].map(|topic| written(&driver, topic))
+}
+
+/// The closure as a fixed-key processor with these outputs.
+pub fn process_values_into<F>(act: F) -> [Vec<TestRecord<String, i64>>; 2]
+where
+    F: for<'r> Fn(
+            FixedKeyRecord<'r, String, i64>,
+            &mut FixedKeyProcessorContext<'_, 'r, i64>,
+        ) -> ProcessorResult
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    let builder = StreamsBuilder::new();
+    let orders = builder.stream::<String, i64>("orders");
+    let make = move || Closure(act.clone());
+    let [large, small] = orders.process_values_into(make, stores(), ["large", "small"]);
+    large.to("large-orders");
+    small.to("small-orders");
+    let driver = driven(&builder);
+    ["large-orders", "small-orders"].map(|topic| written(&driver, topic))
+}
+
 fn forwarded(builder: &StreamsBuilder) -> Vec<TestRecord<String, i64>> {
+    written(&driven(builder), "processed")
+}
+
+fn driven(builder: &StreamsBuilder) -> TopologyTestDriver {
     let driver = TopologyTestDriver::new("shop", &builder.build()).unwrap();
     let mut headers = HeadersBuf::new();
     headers.push("source", Some(b"web"));
@@ -129,6 +177,10 @@ fn forwarded(builder: &StreamsBuilder) -> Vec<TestRecord<String, i64>> {
         .output_topic::<Vec<u8>, Vec<u8>>("shop-dead-letter")
         .unwrap();
     assert!(failed.is_empty(), "{:?}", failed.read_record());
-    let forwarded = driver.output_topic::<String, i64>("processed").unwrap();
-    forwarded.read_records().unwrap()
+    driver
+}
+
+fn written(driver: &TopologyTestDriver, topic: &str) -> Vec<TestRecord<String, i64>> {
+    let written = driver.output_topic::<String, i64>(topic).unwrap();
+    written.read_records().unwrap()
 }

@@ -100,6 +100,29 @@ fn a_stream_is_joined_with_a_tables_version_of_its_own_time() {
 }
 
 #[test]
+fn records_are_held_back_for_the_versions_of_their_time() {
+    let join = |joined: Joined| {
+        let builder = StreamsBuilder::new();
+        let store = Materialized::named("names").versioned(100 * TEN);
+        let table = builder.table_with::<String, String>("names", Consumed::new(), store);
+        builder
+            .stream::<String, i64>("numbers")
+            .left_join_table(&table, |n, name| both(Some(n), name), joined)
+            .to("joined");
+        let mut driven = Driven::of(&builder);
+        let at_once = driven.long("numbers", "k", 1, 20);
+        driven.feed("names", "k", "late", 10);
+        [at_once, driven.long("numbers", "k", 2, 30)]
+    };
+    let [at_once, later] = join(Joined::named("held").with_grace_period(TEN));
+    assert_eq!(at_once, [""; 0]);
+    assert_eq!(later, ["joined k:1,late@20"]);
+    let [at_once, later] = join(Joined::new());
+    assert_eq!(at_once, ["joined k:1,-@20"]);
+    assert_eq!(later, ["joined k:2,late@30"]);
+}
+
+#[test]
 fn a_stream_looks_any_key_of_a_global_table_up() {
     let builder = StreamsBuilder::new();
     let names = builder.global_table::<i64, String>("names");

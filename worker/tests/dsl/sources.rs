@@ -1,12 +1,14 @@
 //! Patterns of topics, caches, policies of a source: what Rust says is what the plan has.
 
+use std::time::Duration;
+
 use millrace_crds::stream_app::ErrorPolicy;
 use millrace_kafka::HeadersBuf;
 use millrace_worker::data::Json;
 use millrace_worker::dsl::{
     Consumed, ConsumedRecord, Grouped, InvalidTimestamp, KStream, Materialized, StreamsBuilder,
 };
-use millrace_worker::testing::{TestRecord, TopologyTestDriver};
+use millrace_worker::testing::{StepDriver, StepOptions, TestRecord, TopologyTestDriver};
 use serde::{Deserialize, Serialize};
 
 use crate::support::Driven;
@@ -145,4 +147,98 @@ fn an_extractor_reads_headers_of_text_and_of_bytes() {
     let records = out.read_records().unwrap();
     let times: Vec<i64> = records.iter().map(|record| record.timestamp).collect();
     assert_eq!(times, [70, 255, 5]);
+}
+
+#[test]
+fn by_the_wall_clock_a_record_has_the_time_of_its_processing() {
+    let builder = StreamsBuilder::new();
+    let consumed = Consumed::new().with_wall_clock();
+    assert_eq!(format!("{consumed:?}"), "Consumed by the time WallClock");
+    builder
+        .stream_with::<String, i64>(["numbers"], consumed)
+        .to("out");
+    let topology = builder.build();
+    let numbers = &topology.data().streams["numbers"];
+    assert_eq!(numbers.timestamp.as_deref(), Some("wallClock"));
+    let driver = TopologyTestDriver::new("app", &topology).unwrap();
+    let mut numbers = driver.input_topic::<String, i64>("numbers").unwrap();
+    let out = driver.output_topic::<String, i64>("out").unwrap();
+    for expected in [30_000, 60_000] {
+        driver.advance(Duration::from_secs(30)).unwrap();
+        numbers.pipe_at("k", 1, 7).unwrap();
+        assert_eq!(out.read_record().unwrap().timestamp, expected);
+    }
+}
+
+/// What becomes of a record whose value is no long, under this policy of its source: failed, in the
+/// dead-letter topic, dropped.
+fn unreadable(policy: ErrorPolicy) -> (bool, usize, u64) {
+    let builder = StreamsBuilder::new();
+    let consumed = Consumed::new().with_deserialization_errors(policy);
+    builder
+        .stream_with::<String, i64>(["numbers"], consumed)
+        .to("out");
+    let app = builder.build().stream_app("app");
+    let plan = builder.build().plan_of(&app).unwrap();
+    let mut driver = StepDriver::of_plan(&app, &plan, StepOptions::default()).unwrap();
+    let written = driver.pipe("numbers", Some(b"k"), Some(b"text"), 0, &HeadersBuf::new());
+    let failed = written.is_err();
+    let written = written.unwrap_or_default();
+    assert!(written.iter().all(|r| &*r.topic == "app-dead-letter"));
+    (failed, written.len(), driver.dropped())
+}
+
+#[test]
+fn a_source_says_what_becomes_of_what_it_cannot_read() {
+    assert_eq!(unreadable(ErrorPolicy::Stop), (true, 0, 0));
+    assert_eq!(unreadable(ErrorPolicy::DeadLetter).1, 1);
+    assert!(!unreadable(ErrorPolicy::DeadLetter).0);
+}
+
+#[test]
+fn a_global_table_has_a_store_as_it_is_told() {
+    let builder = StreamsBuilder::new();
+    let store = Materialized::named("rates-by-currency").in_memory();
+    let rates = builder.global_table_with::<String, i64>("rates", store);
+    let on_disk = builder.global_table_with::<String, String>("names", "names-by-currency");
+    let payments = builder.stream::<String, i64>("payments");
+    payments
+        .join_global_table(&rates, |key, _| key.clone(), |amount, rate| amount * rate)
+        .join_global_table(
+            &on_disk,
+            |key, _| key.clone(),
+            |n, name| format!("{n} {name}"),
+        )
+        .to("out");
+    let plan = builder.build().plan("app").unwrap();
+    let stores = plan.global_tables.iter();
+    let mut stores: Vec<_> = stores.map(|t| (t.store.as_str(), t.in_memory)).collect();
+    stores.sort_unstable();
+    assert_eq!(
+        stores,
+        [("names-by-currency", false), ("rates-by-currency", true)]
+    );
+    let mut driven = Driven::of(&builder);
+    driven.long("rates", "USD", 2, 0);
+    driven.feed("names", "USD", "dollars", 0);
+    assert_eq!(
+        driven.long("payments", "USD", 4, 1),
+        ["out USD:8 dollars@1"]
+    );
+}
+
+#[test]
+fn a_global_tables_store_takes_no_options_that_mean_nothing() {
+    let named = || Materialized::named("rates");
+    for store in [
+        named().with_caching_enabled(),
+        named().with_logging_disabled(),
+        named().with_supplier("tree"),
+    ] {
+        let builder = StreamsBuilder::new();
+        builder.global_table_with::<String, i64>("rates", store);
+        let problems = builder.build().plan("app").unwrap_err();
+        let expected = "the global table `rates` has no changelog, cache or supplier of its own";
+        assert_eq!(problems[0].message, expected);
+    }
 }

@@ -3,8 +3,11 @@
 use std::sync::Mutex;
 use std::sync::mpsc;
 
+use millrace_crds::topology::Step;
+use millrace_kafka::HeadersBuf;
 use millrace_worker::data::{Exact, Json};
 use millrace_worker::dsl::{Consumed, OffsetReset, Repartitioned, StreamsBuilder};
+use millrace_worker::testing::{TestRecord, TopologyTestDriver};
 use serde::{Deserialize, Serialize};
 
 use crate::support::Driven;
@@ -81,6 +84,43 @@ fn one_record_becomes_several() {
 }
 
 #[test]
+fn several_records_are_made_with_a_look_at_the_key() {
+    let builder = StreamsBuilder::new();
+    builder
+        .stream::<String, i64>("numbers")
+        .flat_map_values_with_key(|key, n| {
+            let key = key.clone();
+            (0..*n).map(move |i| format!("{key}{i}"))
+        })
+        .to("out");
+    let mut driven = Driven::of(&builder);
+    assert_eq!(
+        driven.long("numbers", "k", 2, 5),
+        ["out k:k0@5", "out k:k1@5"]
+    );
+    assert_eq!(driven.long("numbers", "k", 0, 6), [""; 0]);
+}
+
+#[test]
+fn printing_ends_the_stream() {
+    let builder = StreamsBuilder::new();
+    let numbers = builder.stream::<String, i64>("numbers");
+    numbers.filter(|_, n| *n > 0).print("positive");
+    numbers.to("out");
+    let topology = builder.build();
+    let steps = topology.data().streams.values().flat_map(|s| &s.steps);
+    let labels: Vec<&str> = steps
+        .filter_map(|step| match step {
+            Step::Print(print) => Some(print.label.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(labels, ["positive"]);
+    let mut driven = Driven::of(&builder);
+    assert_eq!(driven.long("numbers", "k", 1, 5), ["out k:1@5"]);
+}
+
+#[test]
 fn records_are_looked_at_and_go_on_as_they_are() {
     let (sender, seen) = mpsc::channel();
     let (peeked, ended) = (Mutex::new(sender.clone()), Mutex::new(sender));
@@ -122,6 +162,71 @@ fn a_record_goes_to_the_first_branch_that_takes_it() {
     assert_eq!(driven.long("numbers", "k", 4, 0), ["chosen k:4@0"]);
     assert_eq!(driven.long("numbers", "k", 12, 1), ["chosen k:12@1"]);
     assert_eq!(driven.long("numbers", "k", 13, 2), ["rest k:13@2"]);
+}
+
+#[test]
+fn what_no_branch_takes_is_dropped_without_a_default() {
+    let builder = StreamsBuilder::new();
+    let branches = builder
+        .stream::<String, i64>("numbers")
+        .split()
+        .branch("small", |_, n| *n < 10)
+        .branch("even", |_, n| n % 2 == 0)
+        .no_default_branch();
+    assert_eq!(branches.keys().collect::<Vec<_>>(), ["even", "small"]);
+    branches["small"].merge(&branches["even"]).to("chosen");
+    let mut driven = Driven::of(&builder);
+    assert_eq!(driven.long("numbers", "k", 12, 1), ["chosen k:12@1"]);
+    assert_eq!(driven.long("numbers", "k", 13, 2), [""; 0]);
+}
+
+#[test]
+fn the_topic_of_a_record_may_depend_on_where_it_comes_from() {
+    let builder = StreamsBuilder::new();
+    let numbers = builder.stream_with::<String, i64>(["one", "two"], Consumed::new());
+    numbers.to_dynamic_with_context(|key, n, context| {
+        assert_eq!((key.as_str(), *n), ("k", 7));
+        let source = context.header("source").unwrap_or(b"none");
+        let source = String::from_utf8_lossy(source);
+        let (topic, offset) = (context.topic.unwrap(), context.offset.unwrap());
+        let (partition, time) = (context.partition, context.timestamp);
+        format!("{topic}.{partition}.{offset}.{time}.{source}")
+    });
+    let driver = TopologyTestDriver::new("app", &builder.build()).unwrap();
+    let mut headers = HeadersBuf::new();
+    headers.push("source", Some(b"web"));
+    let mut one = driver.input_topic::<String, i64>("one").unwrap();
+    let record = TestRecord {
+        key: "k".to_owned(),
+        value: 7,
+        timestamp: 5,
+        headers,
+    };
+    one.pipe_record(&record).unwrap();
+    let mut two = driver.input_topic::<String, i64>("two").unwrap();
+    two.pipe_at("k", 7, 6).unwrap();
+    for topic in ["one.0.0.5.web", "two.0.1.6.none"] {
+        let out = driver.output_topic::<String, i64>(topic).unwrap();
+        assert_eq!(out.read().unwrap(), ("k".to_owned(), 7), "{topic}");
+    }
+}
+
+#[test]
+fn an_expression_for_a_topic_sees_partition_and_offset() {
+    let mut driven = Driven::yaml(
+        r#"apiVersion: millrace.dev/v1alpha1
+kind: StreamApp
+metadata: {name: app}
+spec:
+  kafka: {bootstrapServers: "none:9092"}
+  topology:
+    streams:
+      numbers: {topic: numbers, key: string, value: long}
+      out: {from: numbers, to: {topicFrom: '"p" + string(partition) + "-" + string(offset)'}}
+"#,
+    );
+    assert_eq!(driven.long("numbers", "k", 1, 5), ["p0-0 k:1@5"]);
+    assert_eq!(driven.long("numbers", "k", 1, 6), ["p0-1 k:1@6"]);
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use millrace_worker::data::Json;
-use millrace_worker::dsl::{Application, Grouped, StreamsBuilder, TimeWindows, Topology, Windowed};
+use millrace_kafka::HeadersBuf;
+use millrace_worker::data::{Bump, Data, DataError, Json, SerdeKind, Value};
+use millrace_worker::dsl::{
+    Application, Consumed, Grouped, Materialized, StreamsBuilder, TimeWindows, Topology, Windowed,
+};
 use millrace_worker::testing::{
-    DriverOptions, StepOptions, TestRecord, TopologyDriver, TopologyTestDriver,
+    DriverOptions, StepDriver, StepOptions, TestRecord, TopologyDriver, TopologyTestDriver,
 };
 use serde::{Deserialize, Serialize};
 
@@ -137,4 +140,102 @@ fn the_whole_engine_is_driven_with_types_too() {
         .write::<String, i64>("clicks", "a", 1, 0)
         .unwrap_err();
     assert!(said.to_string().contains("asked for as long"), "{said}");
+}
+
+#[test]
+fn a_versioned_store_is_read_as_of_a_time() {
+    let builder = StreamsBuilder::new();
+    let store = Materialized::named("prices").versioned(MINUTE);
+    let prices = builder.table_with::<String, i64>("prices", Consumed::new(), store);
+    let latest = prices.map_values(|price| price * 2).materialized("latest");
+    latest.to_stream().to("latest");
+    let driver = TopologyTestDriver::new("app", &builder.build()).unwrap();
+    let mut input = driver.input_topic::<String, i64>("prices").unwrap();
+    input.pipe_at("tea", 4, 1_000).unwrap();
+    input.pipe_at("tea", 6, 3_000).unwrap();
+    input.pipe_at("tea", 5, 2_000).unwrap();
+    let tea = "tea".to_owned();
+    let prices = driver.store::<String, i64>("prices").unwrap();
+    let at = |time| prices.get_as_of(&tea, time).unwrap();
+    let found = [999, 1_000, 2_500, 9_000].map(at);
+    assert_eq!(found, [None, Some(4), Some(5), Some(6)]);
+    assert_eq!(prices.get_as_of(&"salt".to_owned(), 9_000).unwrap(), None);
+    assert_eq!(prices.get(&tea).unwrap(), Some(6));
+    let latest = driver.store::<String, i64>("latest").unwrap();
+    let said = latest.get_as_of(&tea, 9_000).unwrap_err().to_string();
+    assert_eq!(said, "the store latest keeps no versions but the latest");
+}
+
+/// A type with a format of its own: the digits of a number, the last first.
+#[derive(Clone, Debug, PartialEq)]
+struct Backwards(u32);
+
+impl Data for Backwards {
+    type Present = Self;
+
+    const FORMAT: SerdeKind = SerdeKind::Bytes;
+
+    fn from_value(value: Value<'_>) -> Result<Self, DataError> {
+        let mut digits = Vec::<u8>::from_value(value)?;
+        digits.reverse();
+        let number = String::from_utf8(digits).ok().and_then(|d| d.parse().ok());
+        let refused = || DataError::Refused("these are no digits".to_owned());
+        number.map(Self).ok_or_else(refused)
+    }
+
+    fn to_value<'r>(&self, arena: &'r Bump) -> Result<Value<'r>, DataError> {
+        let digits: Vec<u8> = self.0.to_string().bytes().rev().collect();
+        digits.to_value(arena)
+    }
+}
+
+#[test]
+fn a_type_of_ones_own_is_read_written_kept_and_joined_by() {
+    let builder = StreamsBuilder::new();
+    let names = builder.table::<Backwards, String>("names");
+    let numbers = builder.stream::<String, Backwards>("numbers");
+    numbers
+        .map(|name, n| (n.clone(), name.clone()))
+        .join_table(&names, |asked, name| format!("{asked} {name}"), "asked")
+        .to("asked");
+    numbers
+        .group_by_key(Grouped::new())
+        .reduce(|a, b| Backwards(a.0 + b.0), "sums");
+    let driver = TopologyTestDriver::new("app", &builder.build()).unwrap();
+    let mut names = driver.input_topic::<Backwards, String>("names").unwrap();
+    names.pipe(Backwards(12), "dozen").unwrap();
+    let mut numbers = driver.input_topic::<String, Backwards>("numbers").unwrap();
+    numbers.pipe("ann", Backwards(12)).unwrap();
+    numbers.pipe("ann", Backwards(30)).unwrap();
+    let asked = driver.output_topic::<Backwards, String>("asked").unwrap();
+    let expected = [(Backwards(12), "ann dozen".to_owned())];
+    assert_eq!(asked.read_all().unwrap(), expected);
+    let sums = driver.store::<String, Backwards>("sums").unwrap();
+    assert_eq!(sums.get(&"ann".to_owned()).unwrap(), Some(Backwards(42)));
+    let raw = driver.store::<String, Vec<u8>>("sums").unwrap();
+    assert_eq!(raw.all().unwrap(), [("ann".to_owned(), b"24".to_vec())]);
+}
+
+#[test]
+fn what_a_type_of_ones_own_refuses_is_an_error_of_its_record() {
+    let builder = StreamsBuilder::new();
+    let numbers = builder.stream::<String, Backwards>("numbers");
+    numbers.map_values(|n| Backwards(n.0 + 1)).to("next");
+    let topology = builder.build();
+    let app = topology.stream_app("app");
+    let plan = topology.plan_of(&app).unwrap();
+    let mut driver = StepDriver::of_plan(&app, &plan, StepOptions::default()).unwrap();
+    let none = HeadersBuf::new();
+    let mut pipe = |value: &[u8]| {
+        let written = driver.pipe("numbers", Some(b"k"), Some(value), 0, &none);
+        written.unwrap().remove(0)
+    };
+    assert_eq!(pipe(b"92").value.as_deref(), Some(&b"03"[..]));
+    let failed = pipe(b"text");
+    assert_eq!(&*failed.topic, "app-dead-letter");
+    let headers = format!("{:?}", failed.headers);
+    let why = failed.headers.as_headers().iter().any(|(_, value)| {
+        String::from_utf8_lossy(value.unwrap_or_default()).contains("these are no digits")
+    });
+    assert!(why, "{headers}");
 }

@@ -58,7 +58,7 @@ impl Builder<'_, '_> {
             return Some(SinkTopic::Fixed(topic.clone()));
         }
         let source = to.topic_from.as_deref()?;
-        let scope = flow.record_scope();
+        let scope = flow.topic_scope();
         let path = at.path.key("topicFrom");
         let topic = self.expression(&path, source, &scope, &Type::String)?;
         Some(SinkTopic::FromRecord(topic))

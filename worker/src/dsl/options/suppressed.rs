@@ -9,7 +9,8 @@ use crate::data::Data;
 use crate::dsl::key::{Key, Windowed};
 use crate::dsl::windows::written;
 
-/// How many changes a suppression holds back, and what it does when there are more.
+/// How many changes a suppression holds back, and what it does when there are more: `F`,
+/// [`StrictBuffer`] or [`EagerBuffer`].
 ///
 /// ```
 /// # use std::time::Duration;
@@ -20,11 +21,48 @@ use crate::dsl::windows::written;
 /// builder.table::<String, i64>("balances").suppress(minute).to_stream().to("balances-by-minute");
 /// assert!(builder.build().plan("bank").is_ok());
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BufferConfig {
+#[derive(Debug)]
+pub struct BufferConfig<F = StrictBuffer> {
     records: Option<i64>,
     bytes: Option<i64>,
-    emit_early: bool,
+    when_full: WhenFull,
+    full: PhantomData<fn() -> F>,
+}
+
+/// At a bound of a [`BufferConfig`] the application stops: what is held back is never passed on early.
+///
+/// ```
+/// # use millrace_worker::dsl::{BufferConfig, StrictBuffer, Suppressed};
+/// let buffer: BufferConfig<StrictBuffer> = BufferConfig::unbounded().with_max_records(10_000);
+/// let held = Suppressed::until_window_closes("held", buffer);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct StrictBuffer;
+
+/// At a bound of a [`BufferConfig`] the oldest change goes early.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use millrace_worker::dsl::{BufferConfig, EagerBuffer, Suppressed};
+/// let buffer = BufferConfig::unbounded().with_max_records(10_000);
+/// let buffer: BufferConfig<EagerBuffer> = buffer.emit_early_when_full();
+/// let held = Suppressed::until_time_limit("held", Duration::from_secs(60), buffer);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct EagerBuffer;
+
+impl<F> Clone for BufferConfig<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for BufferConfig<F> {}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self::unbounded()
+    }
 }
 
 impl BufferConfig {
@@ -40,9 +78,16 @@ impl BufferConfig {
     /// assert!(builder.build().plan("bank").is_ok());
     /// ```
     pub fn unbounded() -> Self {
-        Self::default()
+        Self {
+            records: None,
+            bytes: None,
+            when_full: WhenFull::Stop,
+            full: PhantomData,
+        }
     }
+}
 
+impl<F> BufferConfig<F> {
     /// At most so many keys.
     ///
     /// ```
@@ -107,9 +152,13 @@ impl BufferConfig {
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
     /// ```
     #[must_use]
-    pub fn emit_early_when_full(mut self) -> Self {
-        self.emit_early = true;
-        self
+    pub fn emit_early_when_full(self) -> BufferConfig<EagerBuffer> {
+        BufferConfig {
+            records: self.records,
+            bytes: self.bytes,
+            when_full: WhenFull::EmitEarly,
+            full: PhantomData,
+        }
     }
 }
 
@@ -185,6 +234,13 @@ impl Suppressed<UntilWindowCloses> {
     /// assert_eq!(counts.collect::<Vec<_>>(), [2]);
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
     /// ```
+    ///
+    /// ```compile_fail
+    /// # use millrace_worker::dsl::{BufferConfig, Suppressed};
+    /// // A result that goes early would not be the only one of its window.
+    /// let early = BufferConfig::unbounded().with_max_records(10).emit_early_when_full();
+    /// Suppressed::until_window_closes("held", early);
+    /// ```
     pub fn until_window_closes(name: impl Into<String>, buffer: BufferConfig) -> Self {
         Self::new(name.into(), buffer, |step| {
             step.until_window_closes = Some(Empty {});
@@ -212,10 +268,10 @@ impl Suppressed<UntilTimeLimit> {
     /// assert_eq!(output.read()?, ("ann".to_owned(), 70));
     /// # Ok::<(), millrace_worker::testing::DriverError>(())
     /// ```
-    pub fn until_time_limit(
+    pub fn until_time_limit<F>(
         name: impl Into<String>,
         limit: Duration,
-        buffer: BufferConfig,
+        buffer: BufferConfig<F>,
     ) -> Self {
         Self::new(name.into(), buffer, |step| {
             step.until_time_limit = Some(written(limit));
@@ -224,16 +280,12 @@ impl Suppressed<UntilTimeLimit> {
 }
 
 impl<U> Suppressed<U> {
-    fn new(name: String, buffer: BufferConfig, until: impl FnOnce(&mut Suppress)) -> Self {
+    fn new<F>(name: String, buffer: BufferConfig<F>, until: impl FnOnce(&mut Suppress)) -> Self {
         let mut step = Suppress {
             name,
             max_records: buffer.records,
             max_bytes: buffer.bytes,
-            when_full: if buffer.emit_early {
-                WhenFull::EmitEarly
-            } else {
-                WhenFull::Stop
-            },
+            when_full: buffer.when_full,
             ..Suppress::default()
         };
         until(&mut step);

@@ -55,6 +55,25 @@ impl<'c, 'r, L: Data, W: Data> ProcessorContext<'c, 'r, L, W> {
         let record = record.written(self.context.arena())?;
         self.context.forward(record)
     }
+
+    /// Hands a record to one child: one of the outputs of
+    /// [`process_into`](crate::dsl::KStream::process_into).
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let [large, small] = doc::process_into(|record, context| {
+    /// let output = if record.value >= 100 { "large" } else { "small" };
+    /// context.forward_to(output, record)
+    /// # });
+    /// # assert_eq!((large.len(), small.len()), (1, 0));
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such child; or as [`ProcessorContext::forward`].
+    pub fn forward_to(&mut self, output: &str, record: Record<'r, L, W>) -> ProcessorResult {
+        let record = record.written(self.context.arena())?;
+        self.context.forward_to(output, record)
+    }
 }
 
 impl<'r, L, W> ProcessorContext<'_, 'r, L, W> {
@@ -204,6 +223,29 @@ impl<'c, 'r, W: Data> FixedKeyProcessorContext<'c, 'r, W> {
     pub fn forward<K>(&mut self, record: FixedKeyRecord<'r, K, W>) -> ProcessorResult {
         let record = record.written(self.context.arena())?;
         self.context.forward(record)
+    }
+
+    /// Hands a record to one child: one of the outputs of
+    /// [`process_values_into`](crate::dsl::KStream::process_values_into).
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }
+    /// # let [large, small] = doc::process_values_into(|record, context| {
+    /// let output = if *record.value() >= 100 { "large" } else { "small" };
+    /// context.forward_to(output, record)
+    /// # });
+    /// # assert_eq!((large.len(), small.len()), (1, 0));
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such child; or as [`FixedKeyProcessorContext::forward`].
+    pub fn forward_to<K>(
+        &mut self,
+        output: &str,
+        record: FixedKeyRecord<'r, K, W>,
+    ) -> ProcessorResult {
+        let record = record.written(self.context.arena())?;
+        self.context.forward_to(output, record)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::dsl::Key;
 use crate::testing::DriverError;
 
 /// A store of a topology under test, as its readers see it after a commit; of a versioned store the
-/// latest versions.
+/// latest versions, but for [`TestStore::get_as_of`].
 ///
 /// ```
 /// # use millrace_worker::dsl::{Grouped, StreamsBuilder};
@@ -94,6 +94,44 @@ impl<K: Key, V: Data> TestStore<K, V> {
     {
         let found = self.all()?.into_iter().find(|(other, _)| other == key);
         Ok(found.map(|(_, value)| value))
+    }
+
+    /// The value that a key of a versioned store had at a time, ms since the epoch.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millrace_worker::dsl::{Consumed, Materialized, StreamsBuilder};
+    /// # use millrace_worker::testing::TopologyTestDriver;
+    /// # let builder = StreamsBuilder::new();
+    /// let prices = Materialized::named("prices").versioned(Duration::from_secs(3600));
+    /// builder.table_with::<String, i64>("prices", Consumed::new(), prices).to_stream().to("changes");
+    /// # let driver = TopologyTestDriver::new("app", &builder.build())?;
+    /// # let mut input = driver.input_topic::<String, i64>("prices")?;
+    /// input.pipe_at("flour", 4, 1_000)?;
+    /// input.pipe_at("flour", 5, 2_000)?;
+    /// let prices = driver.store::<String, i64>("prices")?;
+    /// assert_eq!(prices.get_as_of(&"flour".to_owned(), 1_500)?, Some(4));
+    /// assert_eq!(prices.get_as_of(&"flour".to_owned(), 999)?, None);
+    /// # Ok::<(), millrace_worker::testing::DriverError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The store keeps no versions; or as [`TestStore::all`].
+    pub fn get_as_of(&self, key: &K, time: i64) -> Result<Option<V>, DriverError>
+    where
+        K: Data,
+    {
+        let Some(key) = data::bytes(key)? else {
+            return Ok(None);
+        };
+        let row = self
+            .driver
+            .with(|inner| inner.driver.row_as_of(&self.name, &key, time))?;
+        let Some((at, value)) = row else {
+            return Ok(None);
+        };
+        let (_, value) = data::row::<K, V>(&self.name, &key, (at, &value), self.format)?;
+        Ok(Some(value))
     }
 }
 
