@@ -9,6 +9,8 @@
 mod broker_restart;
 #[path = "scenarios/command_line.rs"]
 mod command_line;
+#[path = "scenarios/dev_examples.rs"]
+mod dev_examples;
 #[path = "scenarios/disk.rs"]
 mod disk;
 #[path = "scenarios/feed.rs"]

@@ -33,6 +33,10 @@ pub(super) struct DevArgs {
     /// Partitions of the topics that the StreamApps read and write.
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(i32).range(1..=1000))]
     partitions: i32,
+    /// A further topic to make, such as one that records name (`topicFrom`) or that a `topicPattern`
+    /// takes in; may be given several times.
+    #[arg(long = "topic", value_name = "NAME")]
+    topics: Vec<String>,
     /// Address for topics, health, status, metrics and stores.
     #[arg(
         long,
@@ -83,7 +87,7 @@ pub(super) fn dev(args: &DevArgs, image: &Image) -> Result<(), String> {
         Some(data) => EmbeddedCluster::open(&data.join("log"), options, LogClock::new())
             .map_err(|error| error.to_string())?,
     };
-    create_topics(&cluster, &apps, args.partitions)?;
+    create_topics(&cluster, &apps, args)?;
     let state = state_dir(args.data.as_deref());
     let memory = StateMemory::new(None);
     let names: Vec<String> = apps
@@ -162,13 +166,14 @@ fn refuse_same_id(apps: &[Planned]) -> Result<(), String> {
     Ok(())
 }
 
-/// Creates the topics that the StreamApps read and write: there is nobody else here to do it.
+/// Creates the topics that the StreamApps read and write, and those that were asked for: there is
+/// nobody else here to do it.
 fn create_topics(
     cluster: &EmbeddedCluster,
     apps: &[Planned],
-    partitions: i32,
+    args: &DevArgs,
 ) -> Result<(), String> {
-    let mut names = Vec::new();
+    let mut names: Vec<&str> = args.topics.iter().map(String::as_str).collect();
     for app in apps {
         let (sources, sinks) = external_topics(&app.plan);
         names.extend(sources.into_iter().chain(sinks));
@@ -179,7 +184,7 @@ fn create_topics(
         .into_iter()
         .map(|name| TopicSpec {
             name: name.to_owned(),
-            partitions,
+            partitions: args.partitions,
             replication_factor: -1,
             configs: BTreeMap::new(),
         })
