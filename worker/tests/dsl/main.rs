@@ -13,5 +13,6 @@ mod process;
 mod refusals;
 mod sources;
 mod stateless;
+mod stores;
 mod support;
 mod typed;

@@ -28,4 +28,5 @@ mod table_joins;
 mod tasks;
 mod test_files;
 mod timed_stores;
+mod unlogged_stores;
 mod windows;
