@@ -8,6 +8,7 @@ mod aggregates;
 mod application;
 mod documented;
 mod examples;
+mod guide;
 mod joins;
 mod process;
 mod refusals;
