@@ -395,6 +395,25 @@ fn a_tables_changed_row_leaves_its_old_group() {
 }
 
 #[test]
+fn a_table_of_windows_can_be_grouped_by_a_new_key() {
+    let builder = StreamsBuilder::new();
+    numbers(&builder)
+        .group_by_key(Grouped::new())
+        .windowed_by(TimeWindows::of_size_with_no_grace(TEN))
+        .count("of-each")
+        .group_by(|at, count| (at.start, *count), Grouped::new())
+        .reduce(|sum, n| sum + n, |sum, n| sum - n, "of-all")
+        .to_stream()
+        .select_key(|start, _| format!("from {start}"))
+        .to("out");
+    let mut driven = Driven::of(&builder);
+    assert_eq!(driven.long("numbers", "a", 7, 1), ["out from 0:1@1"]);
+    assert_eq!(driven.long("numbers", "b", 7, 2), ["out from 0:2@2"]);
+    assert_eq!(driven.long("numbers", "a", 7, 3), ["out from 0:3@3"]);
+    assert_eq!(driven.long("numbers", "a", 7, 11), ["out from 10:1@11"]);
+}
+
+#[test]
 fn a_table_is_filtered_mapped_and_read_as_a_stream() {
     let builder = StreamsBuilder::new();
     let table = builder.table::<String, i64>("numbers");

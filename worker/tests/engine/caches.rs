@@ -87,6 +87,34 @@ fn a_key_is_told_of_once_a_commit_with_its_last_value_and_time() {
     assert_eq!(driver.rows("counts").unwrap(), cached);
 }
 
+/// What a table writes comes from its store, also where the declaration names the store.
+#[test]
+fn a_kept_table_writes_what_its_cache_lets_go() {
+    let spec = settings(
+        "  topology:
+    tables:
+      in: {topic: in}
+      above:
+        from: in
+        steps: [filter: value > 0]
+        store: above
+        caching: true
+        to: {topic: out}
+",
+    );
+    let mut driver = drive(&spec);
+    driver.run_until_idle().unwrap();
+    let records = [
+        ("a", Some("1"), 1),
+        ("b", Some("2"), 2),
+        ("a", Some("3"), 3),
+    ];
+    feed(&driver, &records);
+    process(&mut driver);
+    commit(&mut driver);
+    assert_eq!(shown(&driver, "out"), ["b:2@2", "a:3@3"]);
+}
+
 #[test]
 fn a_full_cache_passes_everything_on_before_the_commit() {
     let spec = counts(true).replace(

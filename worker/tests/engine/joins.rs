@@ -171,3 +171,52 @@ fn a_caught_up_table_is_waited_for_as_long_as_max_task_idle_ms_says() {
         "after 2 s it goes on without the table"
     );
 }
+
+/// As ValueJoinerWithKey does.
+#[test]
+fn every_kind_of_join_sees_the_key() {
+    let value = "value: 'key + left + right'";
+    let mut driver = drive(&format!(
+        r#"  topology:
+    globalTables:
+      everywhere: {{topic: everywhere}}
+    tables:
+      left-rows: {{topic: left-rows}}
+      rows: {{topic: rows}}
+      both:
+        from: left-rows
+        steps: [join: {{table: rows, {value}}}]
+        to: {{topic: tables}}
+      referred:
+        from: left-rows
+        steps: [join: {{table: rows, foreignKey: key, name: referred, {value}}}]
+        to: {{topic: foreign}}
+    streams:
+      left: {{topic: left}}
+      other: {{topic: other}}
+      with-stream:
+        from: left
+        steps: [join: {{stream: other, before: 1m, after: 1m, name: pairs, {value}}}]
+        to: {{topic: streams}}
+      with-table: {{from: left, steps: [join: {{table: rows, {value}}}], to: {{topic: table}}}}
+      with-global:
+        from: left
+        steps: [join: {{globalTable: everywhere, {value}}}]
+        to: {{topic: global}}
+"#
+    ));
+    for topic in ["everywhere", "rows", "left-rows", "other", "left"] {
+        let value = format!("\"-{topic}\"");
+        driver.produce(topic, Some("k"), Some(&value), 1).unwrap();
+        driver.run_until_idle().unwrap();
+    }
+    for (topic, expected) in [
+        ("tables", "k-left-rows-rows"),
+        ("foreign", "k-left-rows-rows"),
+        ("streams", "k-left-other"),
+        ("table", "k-left-rows"),
+        ("global", "k-left-everywhere"),
+    ] {
+        assert_eq!(shown(&driver, topic), [format!("k:\"{expected}\"@1")]);
+    }
+}

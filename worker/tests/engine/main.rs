@@ -29,4 +29,5 @@ mod table_joins;
 mod tasks;
 mod test_files;
 mod timed_stores;
+mod unlogged_stores;
 mod windows;

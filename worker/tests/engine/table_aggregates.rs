@@ -112,6 +112,39 @@ fn an_aggregate_of_a_stream_can_be_grouped_again() {
     );
 }
 
+/// The counts of a window are rows with that window in their keys; a new key brings them together.
+#[test]
+fn a_table_of_windows_can_be_grouped_by_a_new_key() {
+    let topology = r#"  topology:
+    streams:
+      in: {topic: in}
+    tables:
+      of-each:
+        from: in
+        steps:
+        - groupByKey: {}
+        - windowedBy: {tumbling: {size: 10ms}}
+        - count: {name: of-each}
+      of-all:
+        from: of-each
+        steps:
+        - groupBy: {key: '"from " + string(window.start)', value: value}
+        - aggregate:
+            name: of-all
+            initial: '0'
+            value: aggregate + value
+            subtract: aggregate - value
+            serdes: {value: json}
+        to: {topic: out}
+"#;
+    let records = [("a", 1), ("b", 2), ("a", 3), ("a", 11), ("b", 4)];
+    let records = records.map(|(key, time)| (key, Some("1"), time));
+    assert_eq!(
+        fed(topology, &records),
+        ["from 0:1@1", "from 0:2@2", "from 0:3@3", "from 10:1@11"]
+    );
+}
+
 #[test]
 fn a_cogroup_is_one_table_of_the_groups_of_several_streams() {
     let topology = r#"  topology:

@@ -70,7 +70,7 @@ fn restored(driver: &TopologyDriver) -> u64 {
 }
 
 /// Flushes are written by a thread of RocksDB's own: waits until none is under way.
-fn wait_for_flush(driver: &TopologyDriver) {
+pub(super) fn wait_for_flush(driver: &TopologyDriver) {
     let deadline = Instant::now() + Duration::from_secs(20);
     let tasks = driver.tasks();
     let stores = tasks.iter().flat_map(|task| &task.stores);

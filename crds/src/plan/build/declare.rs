@@ -5,7 +5,7 @@ use crate::limits;
 use crate::path::Path;
 use crate::plan::check::check_count;
 use crate::plan::flow::{Flow, FlowKind};
-use crate::plan::graph::NodeKind;
+use crate::plan::graph::{NodeKind, StoreId};
 use crate::problem::Problem;
 use crate::topology::{Step, Stream, Table, To};
 
@@ -321,14 +321,28 @@ impl<'a> Builder<'a, '_> {
                 "move it under `streams`, or end its steps with `toTable` or an aggregation",
             );
         };
-        if let Some(to) = &table.to {
+        let computed = table.to.is_some().then(|| flow.clone());
+        let kept = self.keep_table(name, path, (flow, store), table);
+        // What a store with a cache holds back is not written before it goes on.
+        if let (Some(to), Some(flow)) = (&table.to, kept.as_ref().or(computed.as_ref())) {
             let at = At {
                 owner: name,
                 tag: "to",
                 path: path.key("to"),
             };
-            self.sink(&at, &flow, to);
+            self.sink(&at, flow, to);
         }
+        kept
+    }
+
+    /// A declared table in the store that its declaration names, if it does.
+    fn keep_table(
+        &mut self,
+        name: &'a str,
+        path: &Path,
+        (flow, store): (Flow, Option<StoreId>),
+        table: &Table,
+    ) -> Option<Flow> {
         match (&table.store, store) {
             (None, _) if table.in_memory || table.logging.is_some() || table.caching => self
                 .refuse(
