@@ -53,7 +53,7 @@ impl Dev {
         Self { process, address }
     }
 
-    fn feed(&self, topic: &str, records: Value) {
+    fn feed(&self, topic: &str, records: &Value) {
         let url = format!("http://{}/topics/{topic}/records", self.address);
         let body = json!({"records": records}).to_string();
         ureq::post(url).send(body).unwrap();
@@ -106,9 +106,9 @@ fn the_moving_average_runs_in_dev() {
         |value: i64, minute: i64| json!({"key": "s", "value": value, "timestamp": minute * MINUTE});
     dev.feed(
         "readings",
-        json!([reading(10, 0), reading(20, 1), reading(60, 2)]),
+        &json!([reading(10, 0), reading(20, 1), reading(60, 2)]),
     );
-    let later = || dev.feed("readings", json!([reading(1, 12)]));
+    let later = || dev.feed("readings", &json!([reading(1, 12)]));
     let averages = dev.results_of("averages", 1, later);
     let first = json!({"sensor": "s", "until": 600_000, "readings": 3, "average": 30});
     assert_eq!(averages[0], ("s@600000".to_owned(), first));
@@ -127,8 +127,8 @@ fn the_best_orders_of_an_hour_run_in_dev() {
         order("3", 20, 3),
         order("4", 25, 4),
     ];
-    dev.feed("orders", json!(orders));
-    let later = || dev.feed("orders", json!([order("later", 1, 62)]));
+    dev.feed("orders", &json!(orders));
+    let later = || dev.feed("orders", &json!([order("later", 1, 62)]));
     let best = dev.results_of("top-orders", 1, later);
     let expected =
         json!([{"id": "2", "amount": 30}, {"id": "4", "amount": 25}, {"id": "3", "amount": 20}]);
@@ -141,7 +141,7 @@ fn orders_are_routed_by_country_in_dev() {
     let order = |key: &str, country: &str| json!({"key": key, "value": {"country": country}});
     dev.feed(
         "orders",
-        json!([order("1", "de"), order("2", "fr"), order("3", "de")]),
+        &json!([order("1", "de"), order("2", "fr"), order("3", "de")]),
     );
     let keys = |topic, count| -> Vec<String> {
         dev.results(topic, count)
@@ -156,10 +156,10 @@ fn orders_are_routed_by_country_in_dev() {
 #[test]
 fn albums_have_their_artists_in_dev() {
     let dev = Dev::start("foreign-key", &[]);
-    dev.feed("artists", json!([{"key": "x", "value": {"name": "X"}}]));
+    dev.feed("artists", &json!([{"key": "x", "value": {"name": "X"}}]));
     dev.feed(
         "albums",
-        json!([{"key": "a", "value": {"title": "A", "artist": "x"}}]),
+        &json!([{"key": "a", "value": {"title": "A", "artist": "x"}}]),
     );
     // Whichever topic was read first: in the end both are known.
     let both = json!({"title": "A", "artist": "X"});
