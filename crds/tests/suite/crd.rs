@@ -25,6 +25,23 @@ fn the_committed_crd_is_what_crdgen_prints() {
     }
 }
 
+/// For editors that read files, as `worker schema` prints them.
+#[test]
+fn the_committed_schemas_of_files_are_those_of_the_types() {
+    let schemas = [
+        ("streamapp", millrace_crds::schema()),
+        ("test-file", millrace_crds::test_file::test_file_schema()),
+    ];
+    for (name, schema) in schemas {
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schema");
+        let file = format!("{folder}/{name}.schema.json");
+        if let Err(difference) = golden::compare(file.as_ref(), &text) {
+            panic!("run with MILLRACE_BLESS=1, and commit the result\n{difference}");
+        }
+    }
+}
+
 #[test]
 fn the_schema_is_structural_and_small() {
     let crd = serde_json::to_value(definition()).unwrap();

@@ -359,7 +359,8 @@ impl<'a> Builder<'a, '_> {
             (None, _) if table.versioned.is_some() => self.refuse(
                 &path.key("versioned"),
                 "this table has no store of its own that could keep versions",
-                "set it on the step that makes the store, or name a `store` here",
+                "name a `store` here; what an aggregation keeps has no versions: put `- toStream: {}` and \
+                 `- toTable: {name: …, versioned: …}` behind it",
             ),
             (None, _) => Some(flow),
             (Some(_), Some(store)) => {

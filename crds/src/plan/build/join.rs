@@ -118,6 +118,10 @@ impl<'a> Builder<'a, '_> {
         table: StoreId,
     ) -> Option<Option<JoinGrace>> {
         let Some(grace) = &join.grace else {
+            if join.in_memory {
+                let message = "without `grace` no record is held back that could be kept in memory";
+                return self.refuse(&at.path.key("inMemory"), message, "leave it out");
+            }
             return Some(None);
         };
         let path = at.path.key("grace");
