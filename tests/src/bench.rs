@@ -72,7 +72,7 @@ pub struct Options {
     rounds: usize,
 
     /// Records preloaded into each of the two input topics
-    #[arg(long, default_value_t = 8_000_000)]
+    #[arg(long, default_value_t = 12_000_000)]
     records: u64,
 }
 
