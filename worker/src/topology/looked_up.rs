@@ -32,7 +32,12 @@ pub(super) fn looked_up(
 ) -> Vec<LookedUp> {
     let mut found: Vec<LookedUp> = Vec::new();
     let mut open = vec![source.node];
+    // What a record reaches in several ways is looked at once.
+    let mut seen = vec![false; nodes.len()];
     while let Some(place) = open.pop() {
+        if std::mem::replace(&mut seen[place], true) {
+            continue;
+        }
         let node = &nodes[place];
         let (here, keeps_keys) = step(&node.operation, source);
         // In another format the bytes of the key are others.
@@ -76,5 +81,71 @@ fn step(operation: &Operation, source: &Source) -> (Option<LookedUp>, bool) {
             (here, false)
         }
         _ => (None, false),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::api::Processors;
+    use crate::topology::{OutTopics, ProcessorTopology};
+
+    /// Stores that the records of the first source are looked up in, and the windows of a time in each.
+    fn of(topology: &str, time: i64) -> Vec<(String, i64)> {
+        let app = format!(
+            "apiVersion: millrace.dev/v1alpha1\nkind: StreamApp\nmetadata: {{name: app}}\nspec:\n  \
+             kafka: {{bootstrapServers: \"none:9092\"}}\n  defaults: {{key: string, value: json}}\n  \
+             topology:\n{topology}"
+        );
+        let documents = millrace_crds::read::read_documents(&app, "test").unwrap();
+        let plan = documents[0].plan().unwrap();
+        let topics = OutTopics::new(&plan, "none");
+        let built = ProcessorTopology::build(&plan, 0, &topics, "none", &Processors::new());
+        let built = built.unwrap();
+        let name = |slot: usize| plan.store(built.stores[slot].id).name.clone();
+        let found = built.sources[0].looked_up.iter();
+        found
+            .map(|found| (name(found.store), found.window(time)))
+            .collect()
+    }
+
+    #[test]
+    fn what_keeps_its_key_is_looked_up_wherever_it_goes() {
+        let found = of(
+            r#"
+    streams:
+      in: {topic: in}
+      some: {from: in, steps: [{filter: value != null}, {mapValues: value}]}
+      others: {from: in, steps: [{peek: {}}]}
+      all: {merge: [some, others]}
+    tables:
+      windows:
+        from: all
+        steps: [{groupByKey: {}}, {windowedBy: {tumbling: {size: 10ms}}}, {count: {name: w}}]
+      counts: {from: all, steps: [{groupByKey: {}}, {count: {name: c}}]}
+"#,
+            25,
+        );
+        let expected = [("c".to_owned(), 0), ("w".to_owned(), 20)];
+        assert_eq!(
+            found.into_iter().collect::<std::collections::BTreeSet<_>>(),
+            expected.into()
+        );
+    }
+
+    #[test]
+    fn a_new_key_and_a_key_in_another_format_are_not() {
+        let found = of(
+            r#"
+    streams:
+      in: {topic: in}
+    tables:
+      counts:
+        from: in
+        steps: [{groupBy: {key: value.other}}, {count: {name: c}}]
+"#,
+            0,
+        );
+        assert_eq!(found, []);
     }
 }
