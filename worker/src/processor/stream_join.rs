@@ -45,7 +45,7 @@ pub struct StreamJoin {
 
 impl StreamJoin {
     /// How far before and after a record of this side those of the other may be.
-    fn reach(&self) -> (i64, i64) {
+    pub(crate) fn reach(&self) -> (i64, i64) {
         match self.side {
             Side::Left => (self.before_ms, self.after_ms),
             Side::Right => (self.after_ms, self.before_ms),

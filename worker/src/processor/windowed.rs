@@ -265,7 +265,10 @@ impl ProcessorTopology {
         arena: &'r Bump,
     ) -> Result<(), NodeError> {
         let windows = WindowStore::new(&mut context.stores[step.store]);
-        for WindowRow { key, start, row } in windows.fetch_all(lower, upper, arena)? {
+        for WindowRow {
+            key, start, row, ..
+        } in windows.fetch_all(lower, upper, arena)?
+        {
             let outcome = Outcome {
                 key: self.key_datum(node, step.store, key, arena)?,
                 window: Window {

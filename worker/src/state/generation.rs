@@ -4,15 +4,10 @@
 //!   key length, 4 │ value length, 4 │ room, 4 │ commit, 4 │ key │ value … room, to a multiple of 8
 //! ```
 //!
-//! So a look-up touches one slot of the table and one entry, each a miss of the CPU's caches in a large
-//! table and nothing more; there is no allocation per write, and forgetting everything keeps the memory.
-//! Entries leave all together or not at all, so that the table needs no way to take one out. What the
-//! rows mean is [`super::row_table`]'s.
+//! There is no allocation per write, and forgetting everything keeps the memory. What the rows mean is
+//! [`super::row_table`]'s.
 
-use std::hash::{BuildHasher, Hasher};
-use std::num::NonZeroU32;
-
-use rustc_hash::FxBuildHasher;
+use super::slots::{ALIGNMENT, Place, Slots};
 
 const KEY_LEN: usize = 0;
 const VALUE_LEN: usize = 4;
@@ -20,46 +15,10 @@ const ROOM: usize = 8;
 const COMMIT: usize = 12;
 const HEADER_LEN: usize = 16;
 
-/// Entries begin at multiples of this.
-const ALIGNMENT: usize = 8;
-
-/// Bytes that the CPU fetches together.
-const CACHE_LINE: usize = 64;
-
-/// Slots of the smallest table.
-const SLOTS_MIN: usize = 64;
-/// Slots and bytes that are not worth giving back.
-const SLOTS_KEPT: usize = 16 * 1024;
-const BYTES_KEPT: usize = 256 * 1024;
-
 /// Value length of a key that has no row.
 const NO_ROW: u32 = u32::MAX;
 /// Value length of an entry whose key has another, larger one further back.
 const MOVED: u32 = u32::MAX - 1;
-
-/// Where an entry is, counted from one in units of [`ALIGNMENT`]; good until the key is written again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(NonZeroU32);
-
-impl Place {
-    /// The place of an entry that begins there.
-    fn from_start(start: usize) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(len_u32(start / ALIGNMENT)))
-    }
-
-    #[inline]
-    fn start(self) -> usize {
-        (self.0.get() - 1) as usize * ALIGNMENT
-    }
-}
-
-/// A slot of the table: an entry, and 32 bits of its key's hash, which spare most looks at the entries of
-/// other keys and all when the table grows.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    tag: u32,
-    place: Option<Place>,
-}
 
 /// An entry as it lies in the buffer.
 pub(super) struct Entry<'a> {
@@ -85,25 +44,8 @@ pub(super) struct Put {
 /// A hash table and its entries. Bounded by its owner, far below the 32 GiB that places reach.
 #[derive(Debug, Default)]
 pub(super) struct Generation {
-    /// None, or a power of two of which two thirds at most are taken. A key is in the first slot after
-    /// the one that its tag names that is free or its own.
-    slots: Vec<Slot>,
-    /// Slots that are taken.
-    taken: usize,
+    slots: Slots,
     bytes: Vec<u8>,
-}
-
-/// Hash of a key, to be computed once per access and handed to every table that is asked.
-pub(super) fn hash(key: &[u8]) -> u64 {
-    let mut hasher = FxBuildHasher.build_hasher();
-    hasher.write(key);
-    hasher.finish()
-}
-
-/// What slots keep of a hash: its lower half, whose lowest bits are the best of this hash function.
-#[inline]
-fn tag(hash: u64) -> u32 {
-    hash as u32
 }
 
 fn len_u32(len: usize) -> u32 {
@@ -116,6 +58,13 @@ fn u32_at(bytes: &[u8], start: usize) -> u32 {
     let mut number = [0; 4];
     number.copy_from_slice(&bytes[start..start + 4]);
     u32::from_ne_bytes(number)
+}
+
+#[inline]
+fn key_at(bytes: &[u8], place: Place) -> &[u8] {
+    let start = place.start();
+    let len = u32_at(bytes, start + KEY_LEN) as usize;
+    &bytes[start + HEADER_LEN..][..len]
 }
 
 impl<'a> Entry<'a> {
@@ -147,37 +96,8 @@ impl Generation {
     /// Where a key is, if it is known.
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Place> {
-        if self.taken == 0 {
-            return None;
-        }
-        self.slots[self.slot(tag(hash), key)].place
-    }
-
-    /// The slot of a key: its own, or the free one that it would get.
-    #[inline]
-    fn slot(&self, tag: u32, key: &[u8]) -> usize {
-        self.probe(tag, |place| self.key(place) == key)
-    }
-
-    /// The first slot from a tag's own on that is free or has this tag and the entry looked for.
-    #[inline]
-    fn probe(&self, tag: u32, is_it: impl Fn(Place) -> bool) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut at = tag as usize & mask;
-        loop {
-            let slot = self.slots[at];
-            match slot.place {
-                Some(place) if slot.tag != tag || !is_it(place) => at = (at + 1) & mask,
-                _ => return at,
-            }
-        }
-    }
-
-    #[inline]
-    fn key(&self, place: Place) -> &[u8] {
-        let start = place.start();
-        let len = u32_at(&self.bytes, start + KEY_LEN) as usize;
-        &self.bytes[start + HEADER_LEN..][..len]
+        self.slots
+            .find(hash, |place| key_at(&self.bytes, place) == key)
     }
 
     /// The entry at a place that was found.
@@ -200,28 +120,9 @@ impl Generation {
         std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
     }
 
-    /// Reads the slots of some keys, then the entries that they lead to: the CPU fetches all of a kind at
-    /// the same time.
+    /// Brings the slots and entries of some keys into the CPU's caches.
     pub(super) fn touch_keys(&self, hashes: &[u64]) {
-        if self.taken == 0 {
-            return;
-        }
-        let mask = self.slots.len() - 1;
-        // Most keys are in their first slot, and the next ones lie beside it.
-        let places = || {
-            hashes
-                .iter()
-                .map(|&hash| self.slots[tag(hash) as usize & mask].place)
-        };
-        let slots = places().filter(Option::is_some).count();
-        std::hint::black_box(slots);
-        let last = self.bytes.len() - 1;
-        let entries = places().flatten().map(|place| {
-            let start = place.start();
-            // An entry may go on in the next line of the cache.
-            self.bytes[start] ^ self.bytes[last.min(start + CACHE_LINE - 1)]
-        });
-        std::hint::black_box(entries.fold(0, |all, byte| all ^ byte));
+        self.slots.touch(hashes, &self.bytes);
     }
 
     /// Writes a row made of two parts (timestamp and bytes), or that there is none, in a commit.
@@ -232,16 +133,11 @@ impl Generation {
         row: Option<(&[u8], &[u8])>,
         commit: u32,
     ) -> Put {
-        if (self.taken + 1) * 3 > self.slots.len() * 2 {
-            self.grow();
-        }
-        let tag = tag(hash);
-        let at = self.slot(tag, key);
-        let Some(place) = self.slots[at].place else {
+        let Self { slots, bytes } = self;
+        let at = slots.slot(hash, |place| key_at(bytes, place) == key);
+        let Some(place) = slots.get(at) else {
             let place = self.append(key, row, commit);
-            self.taken += 1;
-            let slot = Some(place);
-            self.slots[at] = Slot { tag, place: slot };
+            self.slots.set(at, hash, place);
             return Put {
                 place,
                 is_new_place: true,
@@ -266,7 +162,7 @@ impl Generation {
             Some(_) => {
                 self.set(start + VALUE_LEN, MOVED);
                 let place = self.append(key, row, commit);
-                self.slots[at].place = Some(place);
+                self.slots.set(at, hash, place);
                 return Put {
                     place,
                     is_new_place: true,
@@ -279,16 +175,6 @@ impl Generation {
             place,
             is_new_place: false,
             before: Some(before),
-        }
-    }
-
-    /// Twice the slots.
-    fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(SLOTS_MIN);
-        let before = std::mem::replace(&mut self.slots, vec![Slot::default(); slots]);
-        for slot in before.into_iter().filter(|slot| slot.place.is_some()) {
-            let at = self.probe(slot.tag, |_| false);
-            self.slots[at] = slot;
         }
     }
 
@@ -322,24 +208,11 @@ impl Generation {
 
     /// Memory in use, in bytes.
     pub(super) fn size_bytes(&self) -> usize {
-        // A table is at least a third full but for the smallest: what is counted here grows with the
-        // rows, not by leaps.
-        self.bytes.len() + self.taken * 3 * size_of::<Slot>()
+        self.bytes.len() + self.slots.size_bytes()
     }
 
-    /// Forgets everything. The memory stays for the next rows, but for what is far more than these had.
+    /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        let bytes = self.bytes.len().max(BYTES_KEPT);
-        let slots = (self.taken * 3).next_power_of_two().max(SLOTS_KEPT);
-        self.bytes.clear();
-        if self.bytes.capacity() > 4 * bytes {
-            self.bytes.shrink_to(bytes);
-        }
-        if self.slots.len() > 4 * slots {
-            self.slots = vec![Slot::default(); slots];
-        } else if self.taken > 0 {
-            self.slots.fill(Slot::default());
-        }
-        self.taken = 0;
+        self.slots.clear(&mut self.bytes);
     }
 }

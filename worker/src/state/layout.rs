@@ -216,6 +216,7 @@ mod tests {
                 order,
                 ordered: true,
                 until_forwarded: false,
+                join_ms: None,
             };
             let (arena, mut scratch) = (Bump::new(), Vec::new());
             let row = WINDOW.row_key(shape, &arena);
@@ -266,6 +267,7 @@ mod tests {
             order: WindowOrder::Time,
             ordered: false,
             until_forwarded: false,
+            join_ms: None,
         };
         assert_eq!(row_key(session, &[0; 15], &mut out), None);
         assert_eq!(row_key(session, &[[0; 8], [1; 8]].concat(), &mut out), None);

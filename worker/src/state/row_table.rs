@@ -11,9 +11,11 @@
 //! forgotten whole. A row that is used again comes back from the old to the young. That is a coarse "least
 //! recently used" without a list to keep, and bounds the memory at all times.
 
-use super::generation::{Entry, Generation, Place};
+use super::generation::{Entry, Generation};
+use super::key_order::in_key_order;
+use super::slots::Place;
 
-pub(super) use super::generation::hash;
+pub(super) use super::slots::hash;
 
 /// Memory of a written row beside its key and value, about: its header, its places and the table's.
 const ENTRY_BYTES: usize = 48;
@@ -145,30 +147,17 @@ impl RowTable {
         })
     }
 
-    /// What the state does not have, in key order. Sorts by the eight bytes after the keys' common
-    /// prefix, which decide for most keys, so that a comparison seldom has to follow a reference.
+    /// What the state does not have, in key order.
     pub(super) fn unstored(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let prefix = self.common_prefix();
-        let mut order: Vec<(u64, Place)> = Vec::with_capacity(self.unstored.len());
-        order.extend(self.unstored.iter().filter_map(|&place| {
-            let entry = self.young.live(place)?;
-            Some((decisive(&entry.key[prefix..]), place))
-        }));
-        let key = |place: Place| self.young.at(place).key;
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
-        order.into_iter().map(|(_, place)| {
+        let entries = self.unstored.chunks(TOUCHED).flat_map(|chunk| {
+            self.young.touch(chunk);
+            let live = |&place| Some((place, self.young.live(place)?.key));
+            chunk.iter().filter_map(live)
+        });
+        let sorted = in_key_order(entries, |place| self.young.at(place).key);
+        sorted.into_iter().map(|place| {
             let entry = self.young.at(place);
             (entry.key, entry.row())
-        })
-    }
-
-    /// Length of the prefix that all unstored keys share.
-    fn common_prefix(&self) -> usize {
-        let mut keys = self.entries(&self.unstored).map(|entry| entry.key);
-        let Some(first) = keys.next() else { return 0 };
-        keys.fold(first.len(), |length, key| {
-            let pairs = first[..length].iter().zip(key);
-            pairs.take_while(|(a, b)| a == b).count()
         })
     }
 
@@ -232,14 +221,6 @@ impl RowTable {
         self.unstored.clear();
         self.uncommitted_bytes = 0;
     }
-}
-
-/// The first eight bytes as a number that sorts as the bytes do; shorter keys sort first or equal.
-fn decisive(rest: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let length = rest.len().min(8);
-    bytes[..length].copy_from_slice(&rest[..length]);
-    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

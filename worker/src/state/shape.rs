@@ -55,6 +55,8 @@ pub enum Shape {
         ordered: bool,
         /// Whether rows that have expired stay until they have been forwarded.
         until_forwarded: bool,
+        /// Milliseconds that a look for the rows of a key spans, where joins of streams alone read it.
+        join_ms: Option<i64>,
     },
     /// One row per key and session.
     Session {
@@ -110,7 +112,7 @@ impl Shape {
             StoreKind::Window {
                 retention_ms,
                 retain_duplicates: duplicates,
-                ..
+                size_ms,
             } => {
                 let looked_up_one_by_one = plan.nodes.iter().any(|node| match &node.kind {
                     NodeKind::WindowedAggregate {
@@ -135,9 +137,10 @@ impl Shape {
                     retention_ms,
                     duplicates,
                     order,
-                    // A join finds its uncommitted rows by key (`RecentRows`).
+                    // A join finds rows that are not stored by key (`RecentRows`).
                     ordered: (order == WindowOrder::Key && !duplicates) || read_by_processors,
                     until_forwarded: forwards_on_close(plan, store),
+                    join_ms: (duplicates && !read_by_processors).then_some(size_ms),
                 }
             }
         }
@@ -161,6 +164,14 @@ impl Shape {
                 ..
             }
         )
+    }
+
+    /// Milliseconds that a look for the rows of a key spans, where joins of streams alone read it.
+    pub fn join_ms(self) -> Option<i64> {
+        match self {
+            Self::Window { join_ms, .. } => join_ms,
+            _ => None,
+        }
     }
 
     /// Whether rows that have expired stay until they have been forwarded: as long as nobody says up to

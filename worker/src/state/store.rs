@@ -18,7 +18,7 @@ use super::ordered_keys::OrderedKeys;
 use super::recent_rows::RecentRows;
 use super::row::Row;
 use super::row_table::{self, Lookup, RowTable};
-use super::shape::Shape;
+use super::shape::{Shape, WindowOrder};
 use super::version_log::VersionLog;
 use super::{StateError, VersionedStore};
 
@@ -43,8 +43,8 @@ pub struct Store {
     rows: RowTable,
     /// Keys of those that they do not have in order, of stores that are read by range.
     ordered: OrderedKeys,
-    /// Rows that were written lately, of stores that joins of streams look into.
-    recent: RecentRows,
+    /// The rows at hand of a store that joins of streams alone look into, instead of `rows`.
+    recent: Option<RecentRows>,
     observed: Observed,
     /// Rows from this time on are kept, however old.
     kept_from: i64,
@@ -60,13 +60,13 @@ impl Store {
         };
         let observed = committed.observed.get();
         let shape = committed.shape;
-        let recent = RecentRows::new(shape, cache_bytes);
-        let recent_only = shape.has_duplicates();
-        let rows = RowTable::new(if recent_only { 0 } else { cache_bytes });
+        let recent = shape
+            .join_ms()
+            .map(|span_ms| RecentRows::new(observed.time, span_ms, cache_bytes));
         Self {
             id,
             committed,
-            rows,
+            rows: RowTable::new(if recent.is_some() { 0 } else { cache_bytes }),
             ordered: OrderedKeys::default(),
             recent,
             observed,
@@ -140,7 +140,16 @@ impl Store {
     /// their window, which a key-value store does not look at. A hint: of keys that are not there, or of a
     /// store that finds its rows another way, nothing is said and nothing is wrong.
     pub(crate) fn touch<'k>(&self, keys: impl Iterator<Item = (&'k [u8], i64)>, arena: &Bump) {
+        if let Some(recent) = &self.recent {
+            recent.touch(keys, arena);
+            return;
+        }
         let shape = self.shape();
+        let found_otherwise = matches!(shape, Shape::Session { .. } | Shape::Versioned { .. })
+            || matches!(self.committed.rows, Committed::Memory(_));
+        if found_otherwise {
+            return;
+        }
         let hashes = keys.map(|(key, start)| match shape {
             Shape::Window { .. } => {
                 let sequence = 0;
@@ -206,6 +215,20 @@ impl Store {
         }
     }
 
+    /// Writes a row of a store that keeps duplicates: its row key, and the same taken apart.
+    pub(super) fn add(
+        &mut self,
+        row_key: &[u8],
+        window: &WindowKey<'_>,
+        value: &[u8],
+        timestamp: i64,
+    ) {
+        match &mut self.recent {
+            Some(recent) => recent.write(row_key, window, timestamp, value),
+            None => self.put(row_key, Some(value), timestamp),
+        }
+    }
+
     /// Rows with `from <= row key < to` (`to` `None`: to the end) in key order, uncommitted writes
     /// included, deleted rows left out, until the callback says stop. Of a store that is not ordered, this
     /// sorts all its uncommitted writes first.
@@ -222,8 +245,23 @@ impl Store {
             return self.merge(from, to, self.written(from, to), row);
         }
         let inside = |key: &[u8]| key >= from && to.is_none_or(|to| key < to);
-        let written = self.rows.unstored().filter(|(key, _)| inside(key));
+        let written = self.unstored().filter(|(key, _)| inside(key));
         self.merge(from, to, written, row)
+    }
+
+    /// The rows that are not stored, in the order of their row keys; `None`: deleted.
+    fn unstored(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let recent = self.recent.iter().flat_map(RecentRows::unstored);
+        let recent = recent.map(|(key, row)| (key, Some(row)));
+        // One of the two is empty.
+        self.rows.unstored().chain(recent)
+    }
+
+    /// The rows that are not committed; `None`: deleted.
+    fn uncommitted(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let recent = self.recent.iter().flat_map(RecentRows::uncommitted);
+        let recent = recent.map(|(key, row)| (key, Some(row)));
+        self.rows.uncommitted().chain(recent)
     }
 
     /// The uncommitted writes of a range of an ordered store, by key; no value: deleted.
@@ -236,14 +274,9 @@ impl Store {
         keys.map(|key| (key, self.rows.written(row_table::hash(key), key)))
     }
 
-    /// Rows that were written lately.
-    pub(super) fn recent(&self) -> &RecentRows {
-        &self.recent
-    }
-
-    /// As [`Store::recent`], for those that are written now.
-    pub(super) fn recent_mut(&mut self) -> &mut RecentRows {
-        &mut self.recent
+    /// Rows that were written lately, of a store that joins of streams alone look into.
+    pub(super) fn recent(&self) -> Option<&RecentRows> {
+        self.recent.as_ref()
     }
 
     /// Rows as [`Store::scan`] shows them, copied into the arena.
@@ -314,7 +347,7 @@ impl Store {
             });
         }
         let mut scratch = Vec::new();
-        for (key, bytes) in self.rows.uncommitted() {
+        for (key, bytes) in self.uncommitted() {
             let row = bytes.and_then(Row::decode);
             change(ChangelogRecord {
                 key: layout::changelog_key(self.shape(), key, &mut scratch),
@@ -343,9 +376,17 @@ impl Store {
             return Ok(());
         };
         self.observed.sequence = self.observed.sequence.max(place.sequence);
-        if self.observe(place.time) {
-            self.put(&row_key, value, timestamp);
-            self.recent.note_restored();
+        if !self.observe(place.time) {
+            return Ok(());
+        }
+        match WindowKey::of_row(WindowOrder::Key, &row_key) {
+            Some(window) if self.recent.is_some() => {
+                // Nobody deletes a record of a join: it expires.
+                if let Some(value) = value {
+                    self.add(&row_key, &window, value, timestamp);
+                }
+            }
+            _ => self.put(&row_key, value, timestamp),
         }
         Ok(())
     }
@@ -353,12 +394,13 @@ impl Store {
     /// Whether anything was written since the last commit. A version may be noted for the changelog
     /// alone, where the rows say it already.
     pub fn has_uncommitted(&self) -> bool {
-        self.rows.uncommitted_len() > 0 || !self.versions.is_empty()
+        self.uncommitted_len() > 0 || !self.versions.is_empty()
     }
 
     /// About how many rows have an uncommitted write.
     pub fn uncommitted_len(&self) -> usize {
-        self.rows.uncommitted_len()
+        let recent = self.recent.as_ref().map_or(0, RecentRows::uncommitted_len);
+        self.rows.uncommitted_len() + recent
     }
 
     /// Memory of the uncommitted writes, in bytes.
@@ -366,7 +408,10 @@ impl Store {
         self.rows.uncommitted_bytes()
             + self.ordered.size_bytes()
             + self.versions.size_bytes()
-            + self.recent.written_bytes()
+            + self
+                .recent
+                .as_ref()
+                .map_or(0, RecentRows::uncommitted_bytes)
     }
 
     /// Whether committed rows may wait to be stored for as long as they like, found meanwhile by their
@@ -374,19 +419,22 @@ impl Store {
     pub fn may_wait(&self) -> bool {
         matches!(self.committed.rows, Committed::Rocks(_))
             && !self.shape().is_ordered()
-            && !self.rows.is_full()
+            && match &self.recent {
+                Some(recent) => !recent.is_full(),
+                None => !self.rows.is_full(),
+            }
     }
 
     /// Whether all committed rows are stored.
     pub fn is_stored(&self) -> bool {
-        self.rows.is_stored()
+        self.rows.is_stored() && self.recent.as_ref().is_none_or(RecentRows::is_stored)
     }
 
     /// Adds the rows that are not stored yet to a batch, in key order (RocksDB's memtable inserts
     /// sorted keys faster), and what has expired since the last time. Stores of other kinds take them in
     /// [`Store::commit`].
     pub fn write_to(&self, batch: &mut CommitBatch<'_>) -> Result<(), StateError> {
-        for (key, row) in self.rows.unstored() {
+        for (key, row) in self.unstored() {
             batch.put(&self.committed.name, key, row)?;
         }
         // After the rows: one of them may have expired within this commit.
@@ -407,12 +455,12 @@ impl Store {
         match &self.committed.rows {
             Committed::Rocks(_) => {}
             Committed::Supplied(rows) => {
-                let writes: Vec<_> = self.rows.unstored().collect();
+                let writes: Vec<_> = self.unstored().collect();
                 rows.write(&writes)?;
             }
             Committed::Memory(rows) => {
                 let mut rows = rows.write().unwrap_or_else(PoisonError::into_inner);
-                for (key, row) in self.rows.uncommitted() {
+                for (key, row) in self.uncommitted() {
                     match row {
                         Some(row) => rows.insert(key.to_vec(), row.to_vec()),
                         None => rows.remove(key),
@@ -424,9 +472,8 @@ impl Store {
                 }
             }
         }
-        if self.shape().has_duplicates() {
-            let newest = self.committed.observed.get().time;
-            self.recent.commit(newest, self.there_from());
+        if let Some(recent) = &mut self.recent {
+            recent.commit();
         }
         self.rows.commit();
         self.versions.clear();
@@ -439,7 +486,11 @@ impl Store {
     /// After a commit, and the batch that [`Store::write_to`] wrote into: all committed rows are stored.
     pub fn stored(&mut self) {
         self.committed.observed.set(self.observed);
-        self.committed.observed.set_live_from(self.there_from());
+        let there_from = self.there_from();
+        self.committed.observed.set_live_from(there_from);
+        if let Some(recent) = &mut self.recent {
+            recent.stored(self.observed.time, there_from);
+        }
         self.ordered.clear();
         self.rows.stored();
     }
@@ -447,8 +498,9 @@ impl Store {
     /// Forgets what is not stored: uncommitted writes, and committed ones that wait.
     pub fn discard(&mut self) {
         self.observed = self.committed.observed.get();
-        // Others may have written rows since: whoever restored them.
-        self.recent.clear();
+        if let Some(recent) = &mut self.recent {
+            recent.forget(self.observed.time);
+        }
         self.rows.clear();
         self.ordered.clear();
         self.versions.clear();

@@ -15,6 +15,8 @@ pub struct WindowRow<'r> {
     pub key: &'r [u8],
     /// Start of the window, ms since the epoch.
     pub start: i64,
+    /// Its number among rows of the same key and start, which are numbered as they are written.
+    pub sequence: u32,
     /// What it holds.
     pub row: Row<'r>,
 }
@@ -78,8 +80,7 @@ impl<'s> WindowStore<'s> {
         }
         let window = window_key(key, start, self.store.next_sequence());
         let row_key = window.row_key(shape, arena);
-        self.store.put(&row_key, Some(value), timestamp);
-        self.store.recent_mut().write(&window, timestamp, value);
+        self.store.add(&row_key, &window, value, timestamp);
         true
     }
 
@@ -99,9 +100,7 @@ impl<'s> WindowStore<'s> {
         }
         match self.order() {
             WindowOrder::Time => self.fetch_by_start(key, from, to, &mut found, arena)?,
-            WindowOrder::Key
-                if self.store.shape().has_duplicates() && self.store.recent().has_all_written() =>
-            {
+            WindowOrder::Key if self.store.shape().join_ms().is_some() => {
                 self.fetch_recent(key, from, to, &mut found, arena)?;
             }
             WindowOrder::Key => self.segments(key, from, to, arena, |lower, upper| {
@@ -119,7 +118,7 @@ impl<'s> WindowStore<'s> {
         self.store.observed().time
     }
 
-    /// Rows that were committed lately or not at all are in memory; earlier ones are looked for.
+    /// Rows that were written lately are in memory; earlier ones are looked for.
     fn fetch_recent<'r>(
         &self,
         key: &[u8],
@@ -128,8 +127,10 @@ impl<'s> WindowStore<'s> {
         found: &mut ArenaVec<'r, WindowRow<'r>>,
         arena: &'r Bump,
     ) -> Result<(), StateError> {
-        let recent = self.store.recent();
-        let known = recent.complete_from().unwrap_or(i64::MAX);
+        let Some(recent) = self.store.recent() else {
+            return Ok(());
+        };
+        let known = recent.complete_from();
         if from < known {
             let to = to.min(known.saturating_sub(1));
             let committed = &self.store.committed;
@@ -143,8 +144,7 @@ impl<'s> WindowStore<'s> {
             })?;
         }
         recent.fetch(key, (from, to), found, arena);
-        // Stable: of one start, what was written later comes later.
-        found.sort_by_key(|row| row.start);
+        found.sort_unstable_by_key(|row| (row.start, row.sequence));
         Ok(())
     }
 
@@ -265,6 +265,7 @@ fn copied<'r>(window: &WindowKey<'_>, row: Row<'_>, arena: &'r Bump) -> WindowRo
     WindowRow {
         key: arena.alloc_slice_copy(window.key),
         start: window.start,
+        sequence: window.sequence,
         row: row.copied(arena),
     }
 }

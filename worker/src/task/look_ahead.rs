@@ -21,7 +21,7 @@ impl Task {
         *left = RECORDS - 1;
         for looked_up in &source.looked_up {
             let records = self.group.keys(input).take(RECORDS);
-            let keys = records.filter_map(|(time, key)| Some((key?, looked_up.window(time))));
+            let keys = records.filter_map(|(time, key)| Some((key?, looked_up.time(time))));
             self.stores[looked_up.store].touch(keys, &self.arena);
         }
         self.arena.reset();

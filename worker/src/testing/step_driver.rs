@@ -297,7 +297,8 @@ impl StepDriver {
             let message = format!("the store {store} keeps no versions but the latest");
             return Err(DriverError::Types(message));
         };
-        let (mut rows, arena) = (Store::new(StoreId(0), found.clone(), 0), Bump::new());
+        let mut rows = Store::of_committed(StoreId(0), found.clone());
+        let arena = Bump::new();
         let row = VersionedStore::new(&mut rows).get_as_of(key, time, &arena)?;
         Ok(row.map(|row| (row.timestamp, row.value.to_vec())))
     }

@@ -6,21 +6,33 @@ use millrace_crds::plan::Windows;
 use super::{Operation, ProcessorNode, Source, StoreSlot};
 use crate::processor::first_window;
 
-/// A store in which a source's records look up a row each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A store in which a source's records look up a row each, or rows of a time each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LookedUp {
     /// Store slot.
     pub store: usize,
-    /// Size and advance of its windows, ms.
-    windows: Option<(i64, i64)>,
+    rows: Rows,
+}
+
+/// Which rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    /// The key's only one.
+    OfKey,
+    /// That of the first window that the record is in: size and advance, ms.
+    OfWindow(i64, i64),
+    /// Those so much later than the record, ms.
+    Later(i64),
 }
 
 impl LookedUp {
-    /// The start of the first window that a time is in, ms; 0 without windows.
-    pub fn window(&self, time: i64) -> i64 {
-        self.windows.map_or(0, |(size_ms, advance_ms)| {
-            first_window(time, size_ms, advance_ms)
-        })
+    /// The time of what a record of some time looks up, ms: a window's start; 0 without windows.
+    pub fn time(&self, time: i64) -> i64 {
+        match self.rows {
+            Rows::OfKey => 0,
+            Rows::OfWindow(size_ms, advance_ms) => first_window(time, size_ms, advance_ms),
+            Rows::Later(ms) => time.saturating_add(ms),
+        }
     }
 }
 
@@ -41,8 +53,11 @@ pub(super) fn looked_up(
         let node = &nodes[place];
         let (here, keeps_keys) = step(&node.operation, source);
         // In another format the bytes of the key are others.
-        let here = here.filter(|here| stores[here.store].key.kind == source.key.kind);
-        found.extend(here.filter(|here| !found.contains(here)));
+        for here in here {
+            if stores[here.store].key.kind == source.key.kind && !found.contains(&here) {
+                found.push(here);
+            }
+        }
         if keeps_keys {
             open.extend(&node.children);
         }
@@ -51,36 +66,50 @@ pub(super) fn looked_up(
 }
 
 /// What a node looks up under a record's key, and whether its results have the same key.
-fn step(operation: &Operation, source: &Source) -> (Option<LookedUp>, bool) {
+fn step(operation: &Operation, source: &Source) -> (Vec<LookedUp>, bool) {
     let row_in = |&store: &usize| {
-        let windows = None;
-        Some(LookedUp { store, windows })
+        let rows = Rows::OfKey;
+        vec![LookedUp { store, rows }]
     };
+    let own_time = source.timestamp.is_none() && !source.wall_clock;
     match operation {
         Operation::Forward
         | Operation::Filter { .. }
         | Operation::Map { key: None, .. }
         | Operation::Peek { .. }
-        | Operation::Split { .. } => (None, true),
+        | Operation::Split { .. } => (Vec::new(), true),
         Operation::Upsert { store, .. }
         | Operation::Aggregate { store, .. }
         | Operation::Join { store, .. }
         | Operation::TableJoin { other: store, .. } => (row_in(store), true),
         Operation::Windowed(windowed) => {
-            let own_time = source.timestamp.is_none() && !source.wall_clock;
             let here = match windowed.windows {
                 Windows::Time {
                     size_ms,
                     advance_ms,
-                } if own_time => Some(LookedUp {
+                } if own_time => vec![LookedUp {
                     store: windowed.store,
-                    windows: Some((size_ms, advance_ms)),
-                }),
-                _ => None,
+                    rows: Rows::OfWindow(size_ms, advance_ms),
+                }],
+                _ => Vec::new(),
             };
             (here, false)
         }
-        _ => (None, false),
+        Operation::StreamJoin(_) if !own_time => (Vec::new(), true),
+        Operation::StreamJoin(join) => {
+            let (before_ms, after_ms) = join.reach();
+            let at = |store, ms| LookedUp {
+                store,
+                rows: Rows::Later(ms),
+            };
+            let here = vec![
+                at(join.other, -before_ms),
+                at(join.other, after_ms),
+                at(join.own, 0),
+            ];
+            (here, true)
+        }
+        _ => (Vec::new(), false),
     }
 }
 
@@ -105,7 +134,7 @@ mod tests {
         let name = |slot: usize| plan.store(built.stores[slot].id).name.clone();
         let found = built.sources[0].looked_up.iter();
         found
-            .map(|found| (name(found.store), found.window(time)))
+            .map(|found| (name(found.store), found.time(time)))
             .collect()
     }
 
@@ -131,6 +160,26 @@ mod tests {
             found.into_iter().collect::<std::collections::BTreeSet<_>>(),
             expected.into()
         );
+    }
+
+    #[test]
+    fn a_join_of_streams_looks_both_ways_and_writes() {
+        let found = of(
+            r#"
+    streams:
+      in: {topic: in}
+      others: {topic: others}
+      joined:
+        from: in
+        steps:
+        - {join: {stream: others, before: 10ms, after: 20ms, grace: 5ms, name: j, value: left}}
+"#,
+            100,
+        );
+        let (this, other) = ("j-this-join-store", "j-other-join-store");
+        let expected = [(other, 90), (other, 120), (this, 100)];
+        let found: Vec<_> = found.iter().map(|(name, time)| (&**name, *time)).collect();
+        assert_eq!(found, expected);
     }
 
     #[test]

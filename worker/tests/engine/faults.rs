@@ -1,5 +1,5 @@
 //! Goal: whatever fails, and whenever, results under exactly-once are as if nothing had. Method: the
-//! loan evaluation with two to three members runs through faults drawn from a seed (every fault the
+//! loan evaluation and a join of two streams with two to three members run through faults drawn from a seed (every fault the
 //! faulty log knows, crashes that lose what was not on disk, clean restarts, members that come and
 //! go, lost disks); then all is healed, and outputs, stores and changelogs are compared with what
 //! plain arithmetic over the input says. Beside that, every planned fault must have fired.
@@ -35,6 +35,19 @@ const LOAN: &str = r#"
             table: account-balances
             value: '{"id": left.id, "balance": right == null ? null : right.balance}'
         to: {topic: verdicts}
+      asks: {topic: asks}
+      bids: {topic: bids}
+      deals:
+        from: asks
+        steps:
+        - join:
+            stream: bids
+            before: 1s
+            after: 1s
+            grace: 1h
+            name: deals
+            value: '{"ask": left, "bid": right, "end": 0}'
+        to: {topic: deals}
     tables:
       balances:
         from: transactions
@@ -93,9 +106,28 @@ struct Reference {
     /// Account of each loan.
     loans: BTreeMap<u64, String>,
     transactions: u64,
+    /// Trader and time of each ask and each bid, by number.
+    asks: Vec<(u64, i64)>,
+    bids: Vec<(u64, i64)>,
 }
 
+/// Most that a bid may be earlier or later than an ask, ms.
+const APART_MS: i64 = 1_000;
+
 impl Reference {
+    /// Numbers of the asks and bids of a trader that are near each other.
+    fn deals(&self) -> Vec<(u64, u64)> {
+        let mut deals = Vec::new();
+        for (ask, &(seller, asked)) in (0..).zip(&self.asks) {
+            for (bid, &(buyer, offered)) in (0..).zip(&self.bids) {
+                if seller == buyer && (asked - offered).abs() <= APART_MS {
+                    deals.push((ask, bid));
+                }
+            }
+        }
+        deals
+    }
+
     fn balances(&self) -> BTreeMap<String, Decimal> {
         let sum = |amounts: &BTreeMap<i32, Vec<Decimal>>| amounts.values().flatten().sum();
         self.amounts
@@ -148,6 +180,7 @@ impl Simulation {
         for _ in 0..PASSES {
             for _ in 0..self.random.below(6) {
                 self.produce();
+                self.trade();
             }
             let time = Duration::from_millis(self.random.below(80));
             self.driver.clock().advance(time);
@@ -189,6 +222,22 @@ impl Simulation {
                 .unwrap();
             self.reference.loans.insert(id, account);
         }
+    }
+
+    /// An ask or a bid, early or late by up to two seconds.
+    fn trade(&mut self) {
+        let trader = self.random.below(ACCOUNTS);
+        let time = self.driver.now_ms() - i64::try_from(self.random.below(2_000)).unwrap();
+        let (topic, all) = if self.random.percent(50) {
+            ("asks", &mut self.reference.asks)
+        } else {
+            ("bids", &mut self.reference.bids)
+        };
+        let (key, number) = (format!("trader-{trader}"), all.len().to_string());
+        all.push((trader, time));
+        self.driver
+            .produce(topic, Some(&key), Some(&number), time)
+            .unwrap();
     }
 
     fn start(&mut self, ordinal: u32) {
@@ -254,6 +303,7 @@ impl Simulation {
         self.log.disarm();
         for _ in 0..20 {
             self.produce();
+            self.trade();
         }
         for ordinal in 0..2 {
             if self.driver.member(ordinal).is_none() {
@@ -269,6 +319,7 @@ impl Simulation {
         let seed = self.seed;
         let sequences = self.verify_balances();
         self.verify_verdicts(&sequences);
+        self.verify_deals();
         let expected = self.reference.balances();
         for store in ["balances", "account-balances-table"] {
             let rows = self.driver.rows(store).unwrap();
@@ -333,6 +384,19 @@ impl Simulation {
             );
         }
         sequences
+    }
+
+    /// Each ask and bid of a trader that are near each other have met once.
+    fn verify_deals(&self) {
+        let deals = self.driver.read("deals").unwrap();
+        let number = |value: &[u8], name| number(value, name).to_string().parse().unwrap();
+        let mut found: Vec<(u64, u64)> = deals
+            .iter()
+            .map(|deal| deal.value.as_ref().unwrap())
+            .map(|deal| (number(deal, "\"ask\":"), number(deal, "\"bid\":")))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, self.reference.deals(), "seed {}", self.seed);
     }
 
     /// Each loan has one verdict, with a balance its account had, and never an older one than before.
