@@ -55,6 +55,33 @@ fn its_rows_are_on_disk_after_a_clean_restart() {
     assert_eq!(count(&mut driver, 2), ["a:2@2", "b:2@2"]);
 }
 
+/// Counts in sliding windows, which are found by range up to the newest one.
+fn sliding(logging: bool) -> TopologyDriver {
+    drive(&format!(
+        "  topology:\n    streams:\n      in: {{topic: in, key: string, value: json}}\n    tables:\n      \
+         counts:\n        from: in\n        steps:\n        - groupByKey: {{}}\n        \
+         - windowedBy: {{sliding: {{difference: 10ms, grace: 1h}}}}\n        \
+         - count: {{name: counts, logging: {logging}}}\n        to: {{topic: out}}\n"
+    ))
+}
+
+#[test]
+fn it_knows_after_a_clean_restart_up_to_when_its_rows_are() {
+    let results = [true, false].map(|logging| {
+        let mut driver = sliding(logging);
+        for time in [100, 105] {
+            driver.produce("in", Some("a"), Some("1"), time).unwrap();
+        }
+        driver.run_until_idle().unwrap();
+        restart(&mut driver);
+        driver.produce("in", Some("a"), Some("1"), 102).unwrap();
+        driver.run_until_idle().unwrap();
+        shown(&driver, "out")
+    });
+    assert!(results[0].len() > 3, "{results:?}");
+    assert_eq!(results[0], results[1]);
+}
+
 #[test]
 fn it_begins_empty_where_its_directory_is_lost_and_reads_nothing_again() {
     let mut driver = unlogged("", "");

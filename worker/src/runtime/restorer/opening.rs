@@ -151,7 +151,14 @@ impl Restorer {
         changelog: &Changelog,
     ) -> Result<(Option<i64>, bool), EngineError> {
         let (low, high) = changelog.watermarks;
-        let (Committed::Rocks(db), Some(name)) = (&committed.rows, &spec.changelog) else {
+        let Committed::Rocks(db) = &committed.rows else {
+            return Ok((None, false));
+        };
+        let Some(name) = &spec.changelog else {
+            // Its rows are what the disk has, and so is what they have seen of time.
+            if let Some(checkpoint) = db.checkpoint(&spec.name)? {
+                committed.observed.set(checkpoint.observed);
+            }
             return Ok((None, false));
         };
         let Some(checkpoint) = db.checkpoint(&spec.name)? else {
