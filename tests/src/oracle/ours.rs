@@ -141,11 +141,12 @@ fn pipe(driver: &mut StepDriver, input: &Input) -> anyhow::Result<Vec<CapturedRe
     )?)
 }
 
-/// What was written to the case's output topics (and to the dead-letter topic, which the judge does
-/// not have: such a record is a difference), by topic.
+/// What was written to the case's output topics and to repartition topics (and to the dead-letter topic,
+/// which the judge does not have: such a record is a difference), by topic.
 fn outputs(case: &Case, written: &[CapturedRecord]) -> Vec<Output> {
     let looked_at = |topic: &str| {
         topic.ends_with("-dead-letter")
+            || is_repartition(topic)
             || case
                 .nodes
                 .iter()
@@ -172,6 +173,12 @@ fn outputs(case: &Case, written: &[CapturedRecord]) -> Vec<Output> {
         .collect();
     outputs.sort_by(|one, two| one.0.cmp(&two.0));
     outputs
+}
+
+/// Whether Kafka Streams writes the same bytes to it: a join by foreign key has topics with bytes of our own.
+fn is_repartition(topic: &str) -> bool {
+    let own = ["-subscription-repartition", "-response-repartition"];
+    topic.ends_with("-repartition") && !own.iter().any(|own| topic.ends_with(own))
 }
 
 /// Whether a topic is the one of a sink, or one of those that its records name.

@@ -20,6 +20,7 @@ pub(super) fn join<'c>(name: &str, op: &'c Op) -> anyhow::Result<(&'c str, Vec<V
             grace,
         } => {
             join["stream"] = json!(right);
+            join["rightValue"] = json!("json");
             join["before"] = json!(millis(*before));
             join["after"] = json!(millis(*after));
             join["grace"] = json!(millis(*grace));
