@@ -31,6 +31,8 @@
 mod context;
 mod error;
 mod fixed_key;
+mod forwarding;
+mod global;
 mod instances;
 mod key_value;
 mod processor;
@@ -45,9 +47,10 @@ mod window;
 mod worker;
 
 pub use crate::state::Placed;
-pub use context::{ProcessingContext, ProcessorContext};
+pub use context::ProcessingContext;
 pub use error::{ProcessorError, ProcessorResult};
 pub use fixed_key::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord};
+pub use forwarding::ProcessorContext;
 pub use key_value::KeyValueStore;
 /// ```
 /// use millrace_worker::api::Value;
@@ -104,6 +107,8 @@ pub use window::{WindowStore, WindowedRow};
 pub use worker::Worker;
 
 // The engine's side of it.
+#[doc(hidden)]
+pub use global::GlobalAccess;
 #[doc(hidden)]
 pub use instances::{Instance, Instances};
 #[doc(hidden)]

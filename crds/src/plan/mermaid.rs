@@ -97,7 +97,12 @@ fn edges(node: &Node, topics: &Topics<'_>, text: &mut String) {
         };
         let _ = writeln!(text, "  {edge}");
     }
-    if let NodeKind::StreamGlobalJoin { table, .. } = &node.kind {
+    let globals = match &node.kind {
+        NodeKind::StreamGlobalJoin { table, .. } => std::slice::from_ref(table),
+        NodeKind::Process { globals, .. } => globals,
+        _ => &[],
+    };
+    for table in globals {
         let _ = writeln!(text, "  g{} -.-> n{id}", table.0);
     }
 }

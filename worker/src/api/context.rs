@@ -1,17 +1,17 @@
-//! [`ProcessingContext`]: what a processor may do while it is called; [`ProcessorContext`] with forwarding.
+//! [`ProcessingContext`]: what a processor may do while it is called, apart from forwarding.
 
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use millrace_expr::{Bump, Value};
 use millrace_kafka::{Headers, HeadersBuf};
 
 use super::error::{ProcessorError, ProcessorResult};
-use super::key_value::KeyValueStore;
+use super::global::{GlobalAccess, GlobalAt};
+use super::key_value::{KeyValueStore, Rows};
 use super::record::Record;
 use super::schedule::Schedule;
 use super::session::SessionStore;
-use super::store::{StoreAccess, StoreAt};
+use super::store::StoreAt;
 use super::versioned::VersionedStore;
 use super::window::WindowStore;
 use crate::processor::{Context, NodeError, ProcessStep};
@@ -117,7 +117,7 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
         ))
     }
 
-    /// A key-value store of the step, by name.
+    /// A key-value store of the step, by name; that of a global table is only read.
     ///
     /// ```
     /// # use millrace_worker::api::Value;
@@ -137,9 +137,16 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     /// # Errors
     /// The step names no such store, or it is another kind of store.
     pub fn key_value(&mut self, name: &str) -> Result<KeyValueStore<'_, 'r>, ProcessorError> {
+        if let Some(access) = self.global_access(name) {
+            return Ok(KeyValueStore(Rows::Global(GlobalAt {
+                access,
+                engine: self.engine.reborrow(),
+                arena: self.arena,
+            })));
+        }
         let at = self.store(name)?;
         match at.shape() {
-            Shape::KeyValue { .. } => Ok(KeyValueStore(at)),
+            Shape::KeyValue { .. } => Ok(KeyValueStore(Rows::OfTask(at))),
             _ => Err(at.refused("it is no key-value store")),
         }
     }
@@ -213,7 +220,10 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     fn store(&mut self, name: &str) -> Result<StoreAt<'_, 'r>, ProcessorError> {
         let stores = &self.step.stores;
         let Some(access) = stores.iter().find(|access| access.name == name) else {
-            return Err(no_store(name, stores));
+            return Err(match self.global_access(name) {
+                Some(global) => global.format().refused("it is a global table's"),
+                None => no_store(name, self.step),
+            });
         };
         Ok(StoreAt {
             access,
@@ -222,6 +232,11 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
             engine: self.engine.reborrow(),
             arena: self.arena,
         })
+    }
+
+    fn global_access(&self, name: &str) -> Option<&'r GlobalAccess> {
+        let mut globals = self.step.globals.iter();
+        globals.find(|access| access.name == name)
     }
 
     /// Calls [`Processor::punctuate`](super::Processor::punctuate) by stream time: first as soon as it is
@@ -468,81 +483,10 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
     }
 }
 
-/// What a [`Processor`](super::Processor) may do while it is called (Kafka Streams' `ProcessorContext`):
-/// all of [`ProcessingContext`], and forward.
-///
-/// ```
-/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
-/// # let forwarded = doc::process(|record, context| {
-/// let mut totals = context.key_value("totals")?;
-/// totals.put(record.key(), record.value(), record.timestamp())?;
-/// context.forward(record)
-/// # });
-/// # assert_eq!(forwarded.len(), 2);
-/// ```
-pub struct ProcessorContext<'c, 'r>(pub(super) ProcessingContext<'c, 'r>);
-
-impl<'r> ProcessorContext<'_, 'r> {
-    /// The same, for a shorter while.
-    pub(crate) fn reborrow(&mut self) -> ProcessorContext<'_, 'r> {
-        ProcessorContext(self.0.reborrow())
-    }
-
-    /// Hands a record to all children, which have done with it when this returns.
-    ///
-    /// ```
-    /// # use millrace_worker::api::Record;
-    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
-    /// # let forwarded = doc::process(|record, context| {
-    /// context.forward(Record::new(context.text("all"), record.value(), record.timestamp()))?;
-    /// context.forward(record)
-    /// # });
-    /// # assert_eq!(forwarded[0], "large all=250@60000");
-    /// # assert_eq!(forwarded.len(), 4);
-    /// ```
-    ///
-    /// # Errors
-    /// What a node below could not do with the record; pass it on with `?`.
-    pub fn forward(&mut self, record: Record<'r>) -> ProcessorResult {
-        self.0.forward_to_all(&record)
-    }
-
-    /// Hands a record to one child: one of the step's `outputs`, or else a node by the name that
-    /// `worker describe` shows.
-    ///
-    /// ```
-    /// # use millrace_worker::api::Value;
-    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/api.rs")); }
-    /// # let forwarded = doc::process(|record, context| {
-    /// let large = matches!(record.value(), Value::Int(100..));
-    /// context.forward_to(if large { "large" } else { "small" }, record)
-    /// # });
-    /// # assert_eq!(forwarded, ["large ann=250@60000 source:web"]);
-    /// ```
-    ///
-    /// # Errors
-    /// There is no such child; or as [`ProcessorContext::forward`].
-    pub fn forward_to(&mut self, child: &str, record: Record<'r>) -> ProcessorResult {
-        self.0.forward_to_one(child, &record)
-    }
-}
-
-impl<'c, 'r> Deref for ProcessorContext<'c, 'r> {
-    type Target = ProcessingContext<'c, 'r>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for ProcessorContext<'_, '_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-fn no_store(name: &str, stores: &[StoreAccess]) -> ProcessorError {
-    let names: Vec<&str> = stores.iter().map(|access| access.name.as_str()).collect();
+fn no_store(name: &str, step: &ProcessStep) -> ProcessorError {
+    let globals = step.globals.iter().map(|access| access.name.as_str());
+    let stores = step.stores.iter().map(|access| access.name.as_str());
+    let names: Vec<&str> = stores.chain(globals).collect();
     ProcessorError::new(format!(
         "this step has no store {name}; it has: {}. Name it under `stores` or `uses` of the step",
         names.join(", ")

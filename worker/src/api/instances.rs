@@ -1,8 +1,9 @@
 //! [`Instances`]: the processors of one task, made for it and never moved to another.
 
-use super::context::{ProcessingContext, ProcessorContext};
+use super::context::ProcessingContext;
 use super::error::{ProcessorError, ProcessorResult};
 use super::fixed_key::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord};
+use super::forwarding::ProcessorContext;
 use super::processor::Processor;
 use super::record::Record;
 use super::schedule::{Due, Punctuation, Schedule, Schedules};

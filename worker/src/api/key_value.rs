@@ -1,10 +1,11 @@
 //! [`KeyValueStore`]: a store of one value per key.
 
 use millrace_crds::plan::SerdeKind;
-use millrace_expr::{Bump, Value};
+use millrace_expr::Value;
 
 use super::error::{ProcessorError, ProcessorResult};
-use super::store::{StoreAt, Stored};
+use super::global::GlobalAt;
+use super::store::{StoreAt, StoreFormat, Stored};
 
 /// A store of one value per key, with its time (Kafka Streams' `TimestampedKeyValueStore`). Keys are
 /// sorted by their bytes.
@@ -27,12 +28,36 @@ use super::store::{StoreAt, Stored};
 /// #     Ok(())
 /// # });
 /// ```
-pub struct KeyValueStore<'s, 'r>(pub(super) StoreAt<'s, 'r>);
+pub struct KeyValueStore<'s, 'r>(pub(super) Rows<'s, 'r>);
+
+/// Where its rows are.
+pub(super) enum Rows<'s, 'r> {
+    /// In a store of the task.
+    OfTask(StoreAt<'s, 'r>),
+    /// In a global table.
+    Global(GlobalAt<'s, 'r>),
+}
 
 impl<'r> KeyValueStore<'_, 'r> {
+    fn format(&self) -> StoreFormat<'r> {
+        match &self.0 {
+            Rows::OfTask(at) => at.format(),
+            Rows::Global(at) => at.access.format(),
+        }
+    }
+
     /// The formats of its keys and values.
     pub(crate) fn formats(&self) -> (SerdeKind, SerdeKind) {
-        self.0.formats()
+        let format = self.format();
+        (format.key.kind, format.value.kind)
+    }
+
+    fn key(&mut self, key: &Value<'_>) -> Result<&'r [u8], ProcessorError> {
+        let format = self.format();
+        match &mut self.0 {
+            Rows::OfTask(at) => format.key_bytes(key, at.engine.scratch, at.arena),
+            Rows::Global(at) => format.key_bytes(key, at.engine.scratch, at.arena),
+        }
     }
 
     /// The value of a key.
@@ -51,11 +76,17 @@ impl<'r> KeyValueStore<'_, 'r> {
     /// # Errors
     /// A null key, or one that the store's format cannot hold; state that cannot be read.
     pub fn get(&mut self, key: Value<'_>) -> Result<Option<Stored<'r>>, ProcessorError> {
-        let key = self.0.key(&key)?;
-        let arena = self.0.arena;
-        let row = self.0.store().get(key, arena);
-        let row = row.map_err(|error| self.0.failed(error.into()))?;
-        row.map(|row| self.0.stored(row)).transpose()
+        let key = self.key(&key)?;
+        let (row, arena) = match &mut self.0 {
+            Rows::OfTask(at) => {
+                let arena = at.arena;
+                let row = at.store().get(key, arena);
+                (row.map_err(|error| at.failed(error.into()))?, arena)
+            }
+            Rows::Global(at) => (at.get(key)?, at.arena),
+        };
+        let format = self.format();
+        row.map(|row| format.row(row, arena)).transpose()
     }
 
     /// Writes the value of a key, and its time in ms since the epoch; null deletes it.
@@ -75,11 +106,15 @@ impl<'r> KeyValueStore<'_, 'r> {
     /// A store that is only read; a key or value that its format cannot hold, or its changelog topic not
     /// take.
     pub fn put(&mut self, key: Value<'_>, value: Value<'_>, timestamp: i64) -> ProcessorResult {
-        self.0.check_writable()?;
-        let key = self.0.key(&key)?;
-        let value = self.0.value(&value)?;
-        self.0.check_size(key, value)?;
-        self.0.store().put(key, value, timestamp);
+        let Rows::OfTask(at) = &mut self.0 else {
+            let why = "it is a global table's, and only read";
+            return Err(self.format().refused(why));
+        };
+        at.check_writable()?;
+        let key = at.key(&key)?;
+        let value = at.value(&value)?;
+        at.check_size(key, value)?;
+        at.store().put(key, value, timestamp);
         Ok(())
     }
 
@@ -100,7 +135,10 @@ impl<'r> KeyValueStore<'_, 'r> {
     /// # Errors
     /// As [`KeyValueStore::put`].
     pub fn delete(&mut self, key: Value<'_>) -> ProcessorResult {
-        let now = self.0.engine.stream_time.max(0);
+        let now = match &self.0 {
+            Rows::OfTask(at) => at.engine.stream_time.max(0),
+            Rows::Global(_) => 0,
+        };
         self.put(key, Value::Null, now)
     }
 
@@ -132,37 +170,26 @@ impl<'r> KeyValueStore<'_, 'r> {
         &mut self,
         from: Option<Value<'_>>,
         to: Option<Value<'_>>,
-        mut row: impl FnMut(Value<'_>, Stored<'_>) -> bool,
+        row: impl FnMut(Value<'_>, Stored<'_>) -> bool,
     ) -> ProcessorResult {
         let from = match from {
-            Some(from) => self.0.key(&from)?,
+            Some(from) => self.key(&from)?,
             None => &[],
         };
         // The least key after the last.
         let to = match to {
-            Some(to) => Some([self.0.key(&to)?, &[0]].concat()),
+            Some(to) => Some([self.key(&to)?, &[0]].concat()),
             None => None,
         };
-        let (at, mut scratch, mut failed) = (&self.0, Bump::new(), None);
-        let store = &at.engine.stores[at.access.slot];
-        let scanned = store.scan(from, to.as_deref(), |key, bytes| {
-            let read = at
-                .read_key(key, &scratch)
-                .and_then(|key| Ok((key, at.read_row(bytes, &scratch)?)));
-            let go_on = match read {
-                Ok((key, stored)) => row(key, stored),
-                Err(error) => {
-                    failed = Some(error);
-                    false
-                }
-            };
-            scratch.reset();
-            go_on
-        });
-        match (scanned, failed) {
-            (Err(error), _) => Err(self.0.failed(error.into())),
-            (Ok(()), Some(error)) => Err(error),
-            (Ok(()), None) => Ok(()),
+        let mut failed = None;
+        let shown = self.format().shown(&mut failed, row);
+        match &mut self.0 {
+            Rows::OfTask(at) => {
+                let scanned = at.store().scan(from, to.as_deref(), shown);
+                scanned.map_err(|error| at.failed(error.into()))?;
+            }
+            Rows::Global(at) => at.scan(from, to.as_deref(), shown)?,
         }
+        failed.map_or(Ok(()), Err)
     }
 }

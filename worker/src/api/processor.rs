@@ -1,7 +1,7 @@
 //! [`Processor`]: a node of the user's own.
 
-use super::context::ProcessorContext;
 use super::error::ProcessorResult;
+use super::forwarding::ProcessorContext;
 use super::record::Record;
 use super::schedule::Punctuation;
 

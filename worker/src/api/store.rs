@@ -7,7 +7,7 @@ use super::error::ProcessorError;
 use crate::error::EngineError;
 use crate::processor::Context;
 use crate::state::{Row, Shape, Store};
-use crate::topology::{ProcessorNode, ProcessorTopology};
+use crate::topology::{Format, ProcessorNode, ProcessorTopology};
 
 /// A value in a store, and its time.
 ///
@@ -78,36 +78,29 @@ impl<'r> StoreAt<'_, 'r> {
     }
 
     pub(super) fn refused(&self, why: &str) -> ProcessorError {
-        ProcessorError::new(format!(
-            "cannot use the store {} so: {why}",
-            self.access.name
-        ))
+        self.format().refused(why)
+    }
+
+    /// How its keys and values are written.
+    pub(super) fn format(&self) -> StoreFormat<'r> {
+        let slot = &self.topology.stores[self.access.slot];
+        StoreFormat {
+            store: &self.access.name,
+            key: &slot.key,
+            value: &slot.value,
+        }
     }
 
     /// The bytes of a key.
     pub(super) fn key(&mut self, key: &Value<'_>) -> Result<&'r [u8], ProcessorError> {
-        if key.is_null() {
-            return Err(self.refused("the key is null"));
-        }
-        let serde = &self.topology.stores[self.access.slot].key.serde;
-        self.engine.scratch.clear();
-        serde
-            .serialize(key, self.engine.scratch)
-            .map_err(|error| self.refused(&format!("the key: {error}")))?;
-        Ok(self.arena.alloc_slice_copy(self.engine.scratch))
+        self.format()
+            .key_bytes(key, self.engine.scratch, self.arena)
     }
 
     /// The bytes of a value; `None` is null.
     pub(super) fn value(&mut self, value: &Value<'_>) -> Result<Option<&'r [u8]>, ProcessorError> {
-        if value.is_null() {
-            return Ok(None);
-        }
-        let serde = &self.topology.stores[self.access.slot].value.serde;
-        self.engine.scratch.clear();
-        serde
-            .serialize(value, self.engine.scratch)
-            .map_err(|error| self.refused(&format!("the value: {error}")))?;
-        Ok(Some(self.arena.alloc_slice_copy(self.engine.scratch)))
+        self.format()
+            .value_bytes(value, self.engine.scratch, self.arena)
     }
 
     /// Refuses a row that its changelog topic would refuse.
@@ -124,23 +117,7 @@ impl<'r> StoreAt<'_, 'r> {
 
     /// What a row means.
     pub(super) fn stored(&self, row: Row<'r>) -> Result<Stored<'r>, ProcessorError> {
-        self.read_row(row, self.arena)
-    }
-
-    /// What a row means, its parts in an arena of one's own.
-    pub(super) fn read_row<'a>(
-        &self,
-        row: Row<'a>,
-        arena: &'a Bump,
-    ) -> Result<Stored<'a>, ProcessorError> {
-        let serde = &self.topology.stores[self.access.slot].value.serde;
-        let value = serde
-            .deserialize(row.value, arena)
-            .map_err(|error| self.refused(&format!("the stored row is {error}")))?;
-        Ok(Stored {
-            value,
-            timestamp: row.timestamp,
-        })
+        self.format().row(row, self.arena)
     }
 
     /// What key bytes mean.
@@ -149,9 +126,100 @@ impl<'r> StoreAt<'_, 'r> {
         bytes: &'a [u8],
         arena: &'a Bump,
     ) -> Result<Value<'a>, ProcessorError> {
-        let serde = &self.topology.stores[self.access.slot].key.serde;
-        serde
-            .deserialize(bytes, arena)
-            .map_err(|error| self.refused(&format!("a stored key is {error}")))
+        self.format().key(bytes, arena)
+    }
+}
+
+/// How a store's keys and values are written.
+#[derive(Clone, Copy)]
+pub(super) struct StoreFormat<'r> {
+    /// The store's name.
+    pub(super) store: &'r str,
+    pub(super) key: &'r Format,
+    pub(super) value: &'r Format,
+}
+
+impl<'r> StoreFormat<'r> {
+    pub(super) fn refused(&self, why: &str) -> ProcessorError {
+        ProcessorError::new(format!("cannot use the store {} so: {why}", self.store))
+    }
+
+    /// The bytes of a key.
+    pub(super) fn key_bytes(
+        &self,
+        key: &Value<'_>,
+        scratch: &mut Vec<u8>,
+        arena: &'r Bump,
+    ) -> Result<&'r [u8], ProcessorError> {
+        if key.is_null() {
+            return Err(self.refused("the key is null"));
+        }
+        scratch.clear();
+        let written = self.key.serde.serialize(key, scratch);
+        written.map_err(|error| self.refused(&format!("the key: {error}")))?;
+        Ok(arena.alloc_slice_copy(scratch))
+    }
+
+    /// The bytes of a value; `None` is null.
+    fn value_bytes(
+        &self,
+        value: &Value<'_>,
+        scratch: &mut Vec<u8>,
+        arena: &'r Bump,
+    ) -> Result<Option<&'r [u8]>, ProcessorError> {
+        if value.is_null() {
+            return Ok(None);
+        }
+        scratch.clear();
+        let written = self.value.serde.serialize(value, scratch);
+        written.map_err(|error| self.refused(&format!("the value: {error}")))?;
+        Ok(Some(arena.alloc_slice_copy(scratch)))
+    }
+
+    /// What a row means, its parts in an arena.
+    pub(super) fn row<'a>(
+        &self,
+        row: Row<'a>,
+        arena: &'a Bump,
+    ) -> Result<Stored<'a>, ProcessorError> {
+        let value = self.value.serde.deserialize(row.value, arena);
+        let value = value.map_err(|error| self.refused(&format!("the stored row is {error}")))?;
+        Ok(Stored {
+            value,
+            timestamp: row.timestamp,
+        })
+    }
+
+    /// What key bytes mean.
+    fn key<'a>(&self, bytes: &'a [u8], arena: &'a Bump) -> Result<Value<'a>, ProcessorError> {
+        let key = self.key.serde.deserialize(bytes, arena);
+        key.map_err(|error| self.refused(&format!("a stored key is {error}")))
+    }
+
+    /// Makes of a look at rows one at keys and values, which live for that call only. What could not be
+    /// read is left in `failed`, and ends the look.
+    pub(super) fn shown<'f>(
+        self,
+        failed: &'f mut Option<ProcessorError>,
+        mut row: impl FnMut(Value<'_>, Stored<'_>) -> bool + 'f,
+    ) -> impl FnMut(&[u8], Row<'_>) -> bool + 'f
+    where
+        'r: 'f,
+    {
+        let mut arena = Bump::new();
+        move |key, bytes| {
+            let read = self
+                .key(key, &arena)
+                .and_then(|key| Ok((key, self.row(bytes, &arena)?)));
+            let go_on = match read {
+                Ok((key, stored)) => row(key, stored),
+                Err(error) => {
+                    *failed = Some(error);
+                    false
+                }
+            };
+            arena.reset();
+            go_on
+        }
     }
 }

@@ -45,7 +45,7 @@ impl ProcessorTopology {
         let joined = match row {
             Some(row) => right
                 .serde
-                .deserialize(row, arena)
+                .deserialize(row.value, arena)
                 .map_err(|error| processing(node, format!("the global table's row is {error}")))?,
             None if *left => Value::Null,
             None => return Ok(()),

@@ -4,7 +4,9 @@
 use millrace_expr::Bump;
 
 use super::{Context, NodeError, processing};
-use crate::api::{Due, Instance, ProcessingContext, ProcessorResult, StoreAccess, Supplier};
+use crate::api::{
+    Due, GlobalAccess, Instance, ProcessingContext, ProcessorResult, StoreAccess, Supplier,
+};
 use crate::record::Record;
 use crate::topology::{Operation, ProcessorNode, ProcessorTopology};
 
@@ -16,6 +18,8 @@ pub struct ProcessStep {
     pub fixed_key: bool,
     /// The stores it may use.
     pub stores: Vec<StoreAccess>,
+    /// The global tables it may read.
+    pub globals: Vec<GlobalAccess>,
 }
 
 impl ProcessorTopology {

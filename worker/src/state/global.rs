@@ -8,6 +8,9 @@ use millrace_expr::Bump;
 
 use super::{Committed, CommittedStore, MemoryRows, Row, Shape, StateError, TaskDb};
 
+/// Rows of a table in memory that are read while it is locked.
+const ROWS_PER_LOCK: usize = 64;
+
 /// The global tables of an application, by id. Cheap to clone; all clones are the same tables.
 #[derive(Clone, Default)]
 pub struct GlobalTables {
@@ -36,13 +39,13 @@ impl GlobalTables {
         &self.tables
     }
 
-    /// The value of a key, copied into the arena.
+    /// The row of a key, copied into the arena.
     pub fn get<'r>(
         &self,
         table: GlobalTableId,
         key: &[u8],
         arena: &'r Bump,
-    ) -> Result<Option<&'r [u8]>, StateError> {
+    ) -> Result<Option<Row<'r>>, StateError> {
         let Some(table) = self.tables.get(table.0) else {
             return Ok(None);
         };
@@ -56,7 +59,43 @@ impl GlobalTables {
                 rows.get(key).map(|row| &*arena.alloc_slice_copy(row))
             }
         };
-        Ok(row.and_then(Row::decode).map(|row| row.value))
+        Ok(row.and_then(Row::decode))
+    }
+
+    /// Rows with `from <= key < to` (`to` `None`: to the end) in the order of their keys, until the
+    /// callback says stop.
+    pub fn scan(
+        &self,
+        table: GlobalTableId,
+        from: &[u8],
+        to: Option<&[u8]>,
+        mut row: impl FnMut(&[u8], Row<'_>) -> bool,
+    ) -> Result<(), StateError> {
+        let Some(table) = self.tables.get(table.0) else {
+            return Ok(());
+        };
+        let mut show =
+            |key: &[u8], bytes: &[u8]| Row::decode(bytes).is_none_or(|decoded| row(key, decoded));
+        if !matches!(table.rows, Committed::Memory(_)) {
+            return table.scan_bytes(from, to, show);
+        }
+        // Some rows at a time: while the callback runs, the table must not be locked for its writer.
+        let mut from = from.to_vec();
+        loop {
+            let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(ROWS_PER_LOCK);
+            table.scan_bytes(&from, to, |key, bytes| {
+                rows.push((key.to_vec(), bytes.to_vec()));
+                rows.len() < ROWS_PER_LOCK
+            })?;
+            let go_on = rows.iter().all(|(key, bytes)| show(key, bytes));
+            match rows.pop() {
+                Some((last, _)) if go_on && rows.len() + 1 == ROWS_PER_LOCK => {
+                    from = last;
+                    from.push(0);
+                }
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Writes a row of a table in memory, or deletes it. Rows on disk go through a batch of their

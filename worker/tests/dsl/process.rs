@@ -5,9 +5,9 @@ use std::time::Duration;
 use millrace_crds::plan::plan;
 use millrace_worker::api::{Placed, ProcessorResult, Punctuation};
 use millrace_worker::dsl::{
-    Application, FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, Grouped, Processed,
-    Processor, ProcessorContext, Record, StoreBuilder, StreamsBuilder, TimeWindows, Topology,
-    Windowed,
+    Application, FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyRecord, GlobalKTable,
+    Grouped, Processed, Processor, ProcessorContext, Record, StoreBuilder, StreamsBuilder,
+    TimeWindows, Topology, Windowed,
 };
 use millrace_worker::testing::{DriverOptions, TopologyDriver, TopologyTestDriver};
 
@@ -82,6 +82,43 @@ fn a_typed_processor_has_stores_punctuations_and_new_keys() {
     let sums = driver.store::<String, i64>("sums").unwrap();
     let expected = [("ann".to_owned(), 3), ("bob".to_owned(), 5)];
     assert_eq!(sums.all().unwrap(), expected);
+}
+
+/// Forwards what the global table has for the currency that a record names.
+struct Rates;
+
+impl Processor<String, String, String, Option<i64>> for Rates {
+    fn process<'r>(
+        &mut self,
+        record: Record<'r, String, String>,
+        context: &mut ProcessorContext<'_, 'r, String, Option<i64>>,
+    ) -> ProcessorResult {
+        let mut rates = context.key_value_store::<String, i64>("rates-store")?;
+        assert!(rates.put(&record.value, &1, 0).is_err(), "only read");
+        let rate = rates.get(&record.value)?.map(|stored| stored.value);
+        context.forward(Record::new(record.key, rate, record.timestamp))
+    }
+}
+
+#[test]
+fn a_processor_reads_a_global_table() {
+    let builder = StreamsBuilder::new();
+    let _rates: GlobalKTable<String, i64> = builder.global_table_with("rates", "rates-store");
+    builder
+        .stream::<String, String>("orders")
+        .process(|| Rates, Processed::named("rates").using("rates-store"))
+        .to("order-rates");
+    let driver = TopologyTestDriver::new("shop", &builder.build()).unwrap();
+    let mut rates = driver.input_topic::<String, i64>("rates").unwrap();
+    let mut orders = driver.input_topic::<String, String>("orders").unwrap();
+    let out = driver
+        .output_topic::<String, Option<i64>>("order-rates")
+        .unwrap();
+    rates.pipe("EUR", 7).unwrap();
+    orders.pipe("ann", "EUR").unwrap();
+    orders.pipe("bob", "USD").unwrap();
+    let expected = [("ann".to_owned(), Some(7)), ("bob".to_owned(), None)];
+    assert_eq!(out.read_all().unwrap(), expected);
 }
 
 #[test]

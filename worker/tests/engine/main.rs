@@ -10,6 +10,7 @@ mod damage;
 mod examples;
 mod faults;
 mod flat_steps;
+mod global_stores;
 mod http_windows;
 mod joins;
 mod kafka_streams;

@@ -12,7 +12,7 @@ use crate::path::Path;
 use crate::plan::check::check_count;
 use crate::plan::flow::{Flow, FlowKind, Format};
 use crate::plan::graph::{
-    NodeId, NodeKind, ProcessorStoreUse, SerdeKind, Store, StoreId, StoreKind,
+    GlobalTableId, NodeId, NodeKind, ProcessorStoreUse, SerdeKind, Store, StoreId, StoreKind,
 };
 use crate::plan::names::check_name;
 use crate::problem::Problem;
@@ -50,6 +50,7 @@ impl<'a> Builder<'a, '_> {
             processor: step.processor.clone(),
             fixed_key,
             stores,
+            globals: Vec::new(),
         };
         flow.node = self.node(&at.node_name(), &at.path, Some(flow.node), kind);
         let uses = step.uses.iter().zip(0..);
@@ -176,10 +177,20 @@ impl<'a> Builder<'a, '_> {
     /// Finds the stores of others that processors use, now that all are known.
     pub(super) fn find_used_stores(&mut self) {
         for used in std::mem::take(&mut self.used_stores) {
+            let mut globals = self.graph.global_tables.iter().zip(0..);
+            if let Some((_, table)) = globals.find(|(table, _)| table.store == used.name) {
+                let kind = &mut self.graph.nodes[used.node.0].kind;
+                if let NodeKind::Process { globals, .. } = kind {
+                    globals.push(GlobalTableId(table));
+                }
+                continue;
+            }
             let found = self.graph.stores.iter().find(|s| s.name == used.name);
             let Some(store) = found else {
                 let name = used.name;
-                let names = self.graph.stores.iter().map(|store| store.name.as_str());
+                let stores = self.graph.stores.iter().map(|store| store.name.as_str());
+                let globals = self.graph.global_tables.iter();
+                let names = stores.chain(globals.map(|table| table.store.as_str()));
                 let message = format!("there is no store `{name}`");
                 let none = "declare it under `stores` of one processor";
                 let help = suggest::help(name, names, none);
@@ -198,7 +209,7 @@ impl<'a> Builder<'a, '_> {
                 Err(why) => {
                     let message =
                         format!("a processor cannot use the store `{}`: {why}", used.name);
-                    let help = "name a processor's own store, or a table's";
+                    let help = "name a processor's own store, or a table's or global table's";
                     self.problems
                         .add(Problem::new(&used.path, message).help(help));
                 }

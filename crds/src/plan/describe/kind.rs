@@ -3,9 +3,9 @@
 use super::{one_line, topics};
 use crate::duration::duration;
 use crate::plan::graph::{
-    Aggregation, BufferBounds, Emit, EventTime, Expression, InvalidTime, JoinKind, NodeKind,
-    OffsetReset, PeekTo, Plan, ProcessorStoreUse, Side, SinkTopic, SourceOptions, SuppressUntil,
-    Windows,
+    Aggregation, BufferBounds, Emit, EventTime, Expression, GlobalTableId, InvalidTime, JoinKind,
+    NodeKind, OffsetReset, PeekTo, Plan, ProcessorStoreUse, Side, SinkTopic, SourceOptions,
+    SuppressUntil, Windows,
 };
 
 pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
@@ -26,7 +26,8 @@ pub(super) fn describe_kind(plan: &Plan, kind: &NodeKind) -> String {
             processor,
             fixed_key,
             stores,
-        } => describe_process(plan, (processor, *fixed_key), stores),
+            globals,
+        } => describe_process(plan, (processor, *fixed_key), stores, globals),
         NodeKind::StreamTableJoin { .. }
         | NodeKind::StreamGlobalJoin { .. }
         | NodeKind::StreamStreamJoin { .. }
@@ -385,21 +386,24 @@ fn describe_process(
     plan: &Plan,
     (processor, fixed_key): (&str, bool),
     stores: &[ProcessorStoreUse],
+    globals: &[GlobalTableId],
 ) -> String {
     let what = if fixed_key {
         "process values"
     } else {
         "process"
     };
-    let stores: Vec<String> = stores
-        .iter()
-        .map(|used| {
-            let name = &plan.store(used.store).name;
-            let how = if used.writes { "with" } else { "reading" };
-            format!(", {how} store {name}")
-        })
-        .collect();
-    format!("{what} by {processor}{}", stores.concat())
+    let stores = stores.iter().map(|used| {
+        let name = &plan.store(used.store).name;
+        let how = if used.writes { "with" } else { "reading" };
+        format!(", {how} store {name}")
+    });
+    let globals = globals.iter().map(|table| {
+        let name = &plan.global_tables[table.0].store;
+        format!(", reading global store {name}")
+    });
+    let stores: String = stores.chain(globals).collect();
+    format!("{what} by {processor}{stores}")
 }
 
 fn key_and_value(key: Option<&Expression>, value: Option<&Expression>) -> String {

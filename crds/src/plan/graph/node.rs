@@ -382,6 +382,8 @@ pub enum NodeKind {
         fixed_key: bool,
         /// The stores it uses.
         stores: Vec<ProcessorStoreUse>,
+        /// The global tables it reads.
+        globals: Vec<GlobalTableId>,
     },
     /// Turns a stream into a table, or keeps a computed table: upserts the store, forwards the
     /// change.

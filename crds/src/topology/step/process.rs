@@ -19,7 +19,8 @@ pub struct Process {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = limits::PROCESSOR_STORES))]
     pub stores: BTreeMap<String, ProcessorStore>,
-    /// Further stores it uses, at most 20: of other processors, or of tables, which it only reads.
+    /// Further stores it uses, at most 20: of other processors, or of tables and global
+    /// tables, which it only reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::PROCESSOR_STORES), inner(length(min = 1, max = limits::NAME_LENGTH)))]
     pub uses: Vec<String>,

@@ -70,7 +70,7 @@ impl Processed {
         self
     }
 
-    /// Lets it use a store that another processor has made, or read a table's.
+    /// Lets it use a store that another processor has made, or read a table's or a global table's.
     ///
     /// ```
     /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/dsl.rs")); }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use millrace_crds::plan::{
-    Node, NodeId, NodeKind, Plan, ProcessorStoreUse, Side, SinkTopic, StoreId, StoreKind,
+    GlobalTableId, Node, NodeId, NodeKind, Plan, ProcessorStoreUse, Side, SinkTopic, StoreId,
+    StoreKind,
 };
 
 use super::{GraceJoin, Operation, ProcessStep, StreamJoin, Suppress, Target, WindowedAggregate};
-use crate::api::{Processors, StoreAccess};
+use crate::api::{GlobalAccess, Processors, StoreAccess};
 use crate::topology::{Format, OutTopics};
 
 /// What a node of the plan does; `None` where plan, stores and topics do not belong together.
@@ -294,6 +295,7 @@ impl Finder<'_> {
             processor,
             fixed_key,
             stores,
+            globals,
         } = &self.node.kind
         else {
             return None;
@@ -305,10 +307,20 @@ impl Finder<'_> {
                 writes: used.writes,
             })
         };
+        let global = |&table: &GlobalTableId| {
+            let found = self.plan.global_tables.get(table.0)?;
+            Some(GlobalAccess {
+                name: found.store.clone(),
+                table,
+                key: Format::new(found.key),
+                value: Format::new(found.value),
+            })
+        };
         Some(Operation::Process(Box::new(ProcessStep {
             supplier: self.processors.get(processor, *fixed_key)?.clone(),
             fixed_key: *fixed_key,
             stores: stores.iter().map(access).collect::<Option<_>>()?,
+            globals: globals.iter().map(global).collect::<Option<_>>()?,
         })))
     }
 
