@@ -19,6 +19,8 @@ const APP: &str = "counts";
 const SIGABRT: i32 = 6;
 /// Longest wait until a crash point is reached.
 const POINT_LIMIT: Duration = Duration::from_secs(90);
+/// Longest wait until the installed operator has ended.
+const OPERATOR_LIMIT: Duration = Duration::from_secs(180);
 /// How long the API server is away.
 const AWAY: Duration = Duration::from_secs(60);
 /// How long there is load while there is no operator.
@@ -109,7 +111,14 @@ fn points() -> Result<Vec<String>> {
 pub(crate) fn an_operator_that_dies_at_any_step_is_followed_by_one_that_goes_on() -> Result<()> {
     let space = Space::new("e2e-crash")?;
     scale_operator(&space, 0)?;
-    let result = crash_everywhere(&space);
+    // Two at work would undo each other's changes. Controllers that have just lost the API server may
+    // take their time.
+    let gone = wait_until("the operator is gone", OPERATOR_LIMIT, || {
+        let pods = space.cluster().kubectl(OPERATOR_NAMESPACE);
+        let left = pods.list("pods", "app.kubernetes.io/name=millrace-operator")?;
+        Ok(left.is_empty().then_some(()))
+    });
+    let result = gone.and_then(|()| crash_everywhere(&space));
     scale_operator(&space, 2)?;
     space.cluster().wait_operator()?;
     result
