@@ -60,7 +60,7 @@ fn sliding(logging: bool) -> TopologyDriver {
     drive(&format!(
         "  topology:\n    streams:\n      in: {{topic: in, key: string, value: json}}\n    tables:\n      \
          counts:\n        from: in\n        steps:\n        - groupByKey: {{}}\n        \
-         - windowedBy: {{sliding: {{difference: 10ms, grace: 1h}}}}\n        \
+         - windowedBy: {{sliding: {{difference: 10ms}}, grace: 1h}}\n        \
          - count: {{name: counts, logging: {logging}}}\n        to: {{topic: out}}\n"
     ))
 }
