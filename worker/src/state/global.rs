@@ -121,3 +121,53 @@ impl GlobalTables {
         };
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use millrace_crds::plan::SerdeKind;
+
+    use super::*;
+
+    const TABLE: GlobalTableId = GlobalTableId(0);
+
+    /// A table in memory with so many rows, whose keys are their numbers.
+    fn table(rows: u8) -> GlobalTables {
+        let formats = (SerdeKind::Bytes, SerdeKind::Bytes);
+        let (shape, kept) = (Shape::KeyValue { ordered: false }, MemoryRows::default());
+        let store = CommittedStore::new("numbers".into(), shape, formats, Committed::Memory(kept));
+        let tables = GlobalTables {
+            tables: Arc::new(vec![store]),
+        };
+        for number in 0..rows {
+            tables.put_in_memory(TABLE, &[number], Some(&[number]), i64::from(number));
+        }
+        tables
+    }
+
+    fn scan(tables: &GlobalTables, from: &[u8], to: Option<&[u8]>, most: usize) -> Vec<u8> {
+        let mut keys = Vec::new();
+        let scanned = tables.scan(TABLE, from, to, |key, row| {
+            assert_eq!((row.value, row.timestamp), (key, i64::from(key[0])));
+            // It is not locked meanwhile: this would wait for ever.
+            tables.put_in_memory(TABLE, b"", None, 0);
+            keys.push(key[0]);
+            keys.len() < most
+        });
+        scanned.unwrap();
+        keys
+    }
+
+    #[test]
+    fn a_scan_shows_each_row_once_however_many_there_are_and_locks_nobody_out() {
+        let locked = u8::try_from(ROWS_PER_LOCK).unwrap();
+        for rows in [0, 1, locked - 1, locked, locked + 1, 2 * locked, 200] {
+            let (tables, all) = (table(rows), (0..rows).collect::<Vec<_>>());
+            assert_eq!(scan(&tables, b"", None, usize::MAX), all);
+        }
+        let tables = table(200);
+        let middle = scan(&tables, &[5], Some(&[150]), usize::MAX);
+        assert_eq!(middle, (5..150).collect::<Vec<_>>());
+        assert_eq!(scan(&tables, b"", None, 100), (0..100).collect::<Vec<_>>());
+    }
+}

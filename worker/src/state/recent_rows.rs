@@ -238,6 +238,7 @@ impl RecentRows {
         if self.begin == self.bytes.len() {
             return;
         }
+        let mut own_key: Option<&'r [u8]> = None;
         let slice = |time| KeySlice::of(key, time, self.slice_ms);
         for number in slice(from).number..=slice(to).number {
             let of = KeySlice {
@@ -256,7 +257,7 @@ impl RecentRows {
                 let window = window.filter(|window| (from..=to).contains(&window.start));
                 if let (Some(window), Some(row)) = (window, Row::decode(entry.row)) {
                     found.push(WindowRow {
-                        key: arena.alloc_slice_copy(key),
+                        key: own_key.get_or_insert_with(|| arena.alloc_slice_copy(key)),
                         start: window.start,
                         sequence: window.sequence,
                         row: row.copied(arena),

@@ -16,6 +16,10 @@ use millrace_worker::testing::{DriverError, DriverOptions, TopologyDriver};
 
 use super::support::{Random, app};
 
+mod reference;
+
+use reference::Reference;
+
 /// Seeds of one run; `MILLRACE_SEEDS=FROM..TO` chooses others.
 const SEEDS: std::ops::Range<u64> = 0..200;
 const ACCOUNTS: u64 = 7;
@@ -96,45 +100,6 @@ fn fault_plan(seed: u64) -> FaultPlan {
         .fold(plan, |plan, &(call, fault, per_million)| {
             plan.sometimes(call, fault, per_million).unwrap()
         })
-}
-
-/// What was written, and what must come out of it.
-#[derive(Default)]
-struct Reference {
-    /// Amounts of each account, by input partition, in order; no amount comes twice.
-    amounts: BTreeMap<String, BTreeMap<i32, Vec<Decimal>>>,
-    /// Account of each loan.
-    loans: BTreeMap<u64, String>,
-    transactions: u64,
-    /// Trader and time of each ask and each bid, by number.
-    asks: Vec<(u64, i64)>,
-    bids: Vec<(u64, i64)>,
-}
-
-/// Most that a bid may be earlier or later than an ask, ms.
-const APART_MS: i64 = 1_000;
-
-impl Reference {
-    /// Numbers of the asks and bids of a trader that are near each other.
-    fn deals(&self) -> Vec<(u64, u64)> {
-        let mut deals = Vec::new();
-        for (ask, &(seller, asked)) in (0..).zip(&self.asks) {
-            for (bid, &(buyer, offered)) in (0..).zip(&self.bids) {
-                if seller == buyer && (asked - offered).abs() <= APART_MS {
-                    deals.push((ask, bid));
-                }
-            }
-        }
-        deals
-    }
-
-    fn balances(&self) -> BTreeMap<String, Decimal> {
-        let sum = |amounts: &BTreeMap<i32, Vec<Decimal>>| amounts.values().flatten().sum();
-        self.amounts
-            .iter()
-            .map(|(account, amounts)| (account.clone(), sum(amounts)))
-            .collect()
-    }
 }
 
 /// One run.
