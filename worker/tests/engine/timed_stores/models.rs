@@ -170,8 +170,9 @@ impl Model for Sessions {
 #[derive(Clone, Copy)]
 struct Version {
     value: Option<u8>,
-    /// Whether another one has ended where it begins: its time outlives it then.
-    ends_another: bool,
+    /// Whether the history knows its time, which outlives it then: another version has ended there,
+    /// or the key was deleted then before.
+    is_bound: bool,
 }
 
 /// Every put of every key by its time; the version at a time is the last put not after it.
@@ -196,12 +197,13 @@ impl Versions {
     fn put(&mut self, key: Vec<u8>, time: i64, value: Option<u8>) {
         let next = self.next(&key, time);
         if let Some(ended) = next.and_then(|next| self.puts.get_mut(&(key.clone(), next))) {
-            ended.ends_another = true;
+            ended.is_bound = true;
         }
         let ends_latest = next.is_none() && self.as_of(&key, time - 1).is_some();
         let before = self.puts.get(&(key.clone(), time)).copied();
-        let ends_another = ends_latest || before.is_some_and(|before| before.ends_another);
-        let forgets = next.is_none() && !ends_another && value.is_none();
+        let was_bound = before.is_some_and(|before| before.is_bound || before.value.is_none());
+        let is_bound = ends_latest || was_bound;
+        let forgets = next.is_none() && !is_bound && value.is_none();
         if forgets && before.is_some_and(|before| before.value.is_some()) {
             // As Kafka Streams: the latest version, deleted at its own time, leaves nothing.
             self.puts.remove(&(key, time));
@@ -209,7 +211,7 @@ impl Versions {
         }
         let version = Version {
             value,
-            ends_another,
+            is_bound,
         };
         self.puts.insert((key, time), version);
     }
