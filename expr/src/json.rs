@@ -87,7 +87,7 @@ impl std::fmt::Display for Found {
 /// # Errors
 /// [`JsonError`] with the byte offset of what is wrong.
 pub fn parse<'r>(bytes: &'r [u8], arena: &'r Bump) -> Result<Value<'r>, JsonError> {
-    parse::document(bytes, arena)
+    parse::document(bytes, arena).map_err(|fault| *fault)
 }
 
 /// Appends a value as compact JSON. After an error, `out` ends in the middle of the value: the caller

@@ -15,7 +15,11 @@ const FIRST_ENTRIES: usize = 4;
 /// at the end.
 const SEARCHED_ENTRIES: usize = 16;
 
-pub(super) fn document<'r>(bytes: &'r [u8], arena: &'r Bump) -> Result<Value<'r>, JsonError> {
+/// A [`JsonError`] as the reader passes it on: one word, so that a result is no larger than its value and
+/// is copied in whole words.
+pub(super) type Fault = Box<JsonError>;
+
+pub(super) fn document<'r>(bytes: &'r [u8], arena: &'r Bump) -> Result<Value<'r>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|error| JsonError::Utf8 {
         offset: error.valid_up_to(),
     })?;
@@ -54,17 +58,17 @@ impl<'r> Parser<'r> {
     }
 
     #[cold]
-    fn expected(&self, expected: &'static str) -> JsonError {
-        JsonError::Syntax {
+    fn expected(&self, expected: &'static str) -> Fault {
+        Box::new(JsonError::Syntax {
             offset: self.at,
             expected,
             found: self.peek(),
-        }
+        })
     }
 
     /// A value inside `depth` lists and objects.
     #[inline]
-    fn value(&mut self, depth: usize) -> Result<Value<'r>, JsonError> {
+    fn value(&mut self, depth: usize) -> Result<Value<'r>, Fault> {
         self.space();
         match self.peek() {
             Some(b'"') => self.string().map(Value::String),
@@ -78,7 +82,7 @@ impl<'r> Parser<'r> {
         }
     }
 
-    fn word(&mut self, word: &'static str, value: Value<'r>) -> Result<Value<'r>, JsonError> {
+    fn word(&mut self, word: &'static str, value: Value<'r>) -> Result<Value<'r>, Fault> {
         if !self.bytes[self.at..].starts_with(word.as_bytes()) {
             return Err(self.expected("a value"));
         }
@@ -87,7 +91,7 @@ impl<'r> Parser<'r> {
     }
 
     #[inline]
-    fn number(&mut self) -> Result<Value<'r>, JsonError> {
+    fn number(&mut self) -> Result<Value<'r>, Fault> {
         let start = self.at;
         match scan_number(&self.bytes[start..]) {
             Ok((number, length)) => {
@@ -102,7 +106,7 @@ impl<'r> Parser<'r> {
     }
 
     #[cold]
-    fn bad_number(&mut self, fault: FirstFault) -> JsonError {
+    fn bad_number(&mut self, fault: FirstFault) -> Fault {
         match fault {
             FirstFault::NoDigit(offset) => {
                 self.at += offset;
@@ -112,11 +116,11 @@ impl<'r> Parser<'r> {
                 self.at += offset + 1;
                 self.expected("no digit behind a leading zero")
             }
-            FirstFault::TooLong(_) => JsonError::NumberTooLong { offset: self.at },
+            FirstFault::TooLong(_) => Box::new(JsonError::NumberTooLong { offset: self.at }),
         }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value<'r>, JsonError> {
+    fn list(&mut self, depth: usize) -> Result<Value<'r>, Fault> {
         self.open(depth)?;
         if self.closes(b']') {
             return Ok(Value::List(&[]));
@@ -135,7 +139,7 @@ impl<'r> Parser<'r> {
         Ok(Value::List(elements.into_bump_slice()))
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value<'r>, JsonError> {
+    fn object(&mut self, depth: usize) -> Result<Value<'r>, Fault> {
         self.open(depth)?;
         if self.closes(b'}') {
             return Ok(Value::Map(&[]));
@@ -196,13 +200,18 @@ impl<'r> Parser<'r> {
 
     /// Steps over an opening bracket.
     #[inline]
-    fn open(&mut self, depth: usize) -> Result<(), JsonError> {
+    fn open(&mut self, depth: usize) -> Result<(), Fault> {
         if depth >= MAX_DEPTH {
-            return Err(JsonError::TooDeep { offset: self.at });
+            return Err(self.too_deep());
         }
         self.at += 1;
         self.space();
         Ok(())
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Fault {
+        Box::new(JsonError::TooDeep { offset: self.at })
     }
 
     /// Steps over `bracket` if it is next.
@@ -215,7 +224,7 @@ impl<'r> Parser<'r> {
 
     /// A string, whose opening quote is next.
     #[inline]
-    fn string(&mut self) -> Result<&'r str, JsonError> {
+    fn string(&mut self) -> Result<&'r str, Fault> {
         self.at += 1;
         let start = self.at;
         self.skip_plain();
@@ -236,7 +245,7 @@ impl<'r> Parser<'r> {
 
     /// The rest of a string that starts at `start` and is plain up to here.
     #[cold]
-    fn escaped_string(&mut self, start: usize) -> Result<&'r str, JsonError> {
+    fn escaped_string(&mut self, start: usize) -> Result<&'r str, Fault> {
         let mut string = ArenaString::new_in(self.arena);
         let mut plain = start;
         loop {
@@ -255,7 +264,7 @@ impl<'r> Parser<'r> {
     }
 
     /// An escape, whose backslash is next.
-    fn escape(&mut self) -> Result<char, JsonError> {
+    fn escape(&mut self) -> Result<char, Fault> {
         let start = self.at;
         self.at += 1;
         let character = match self.peek() {
@@ -276,24 +285,24 @@ impl<'r> Parser<'r> {
     }
 
     /// One `\uXXXX` or a pair of them that starts at `start`; the first digit is next.
-    fn unicode_escape(&mut self, start: usize) -> Result<char, JsonError> {
-        let lone = JsonError::LoneSurrogate { offset: start };
+    fn unicode_escape(&mut self, start: usize) -> Result<char, Fault> {
+        let lone = || Box::new(JsonError::LoneSurrogate { offset: start });
         let first = self.four_digits()?;
         if !(0xd800..0xe000).contains(&first) {
-            return char::from_u32(first).ok_or(lone);
+            return char::from_u32(first).ok_or_else(lone);
         }
         if first >= 0xdc00 || !self.bytes[self.at..].starts_with(b"\\u") {
-            return Err(lone);
+            return Err(lone());
         }
         self.at += 2;
         let second = self.four_digits()?;
         if !(0xdc00..0xe000).contains(&second) {
-            return Err(lone);
+            return Err(lone());
         }
-        char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)).ok_or(lone)
+        char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)).ok_or_else(lone)
     }
 
-    fn four_digits(&mut self) -> Result<u32, JsonError> {
+    fn four_digits(&mut self) -> Result<u32, Fault> {
         let mut value = 0;
         for _ in 0..4 {
             let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
