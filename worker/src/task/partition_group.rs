@@ -91,16 +91,18 @@ impl Input {
         self.queue.len()
     }
 
-    fn refresh_head_time(&mut self, arena: &Bump) {
-        self.head_time = match (self.queue.head(), &self.extractor) {
-            (None, _) => UNKNOWN_TIME,
-            (Some(head), None) => head.timestamp,
-            // A failing extractor is reported when the record is processed; until then the record
-            // has its own timestamp.
-            (Some(head), Some(extractor)) => extractor
-                .extract(&self.partition.topic, &head, arena)
-                .unwrap_or(head.timestamp),
+    fn refresh_head_time(&mut self, arena: &mut Bump) {
+        let Some(extractor) = &self.extractor else {
+            self.head_time = self.queue.place().map_or(UNKNOWN_TIME, |(_, time)| time);
+            return;
         };
+        // A failing extractor is reported when the record is processed; until then the record has
+        // its own timestamp.
+        self.head_time = self.queue.head().map_or(UNKNOWN_TIME, |head| {
+            let extracted = extractor.extract(&self.partition.topic, &head, arena);
+            extracted.unwrap_or(head.timestamp)
+        });
+        arena.reset();
     }
 }
 
@@ -163,8 +165,7 @@ impl PartitionGroup {
         input.queue.push(record);
         input.idle_since_ms = None;
         if was_empty {
-            input.refresh_head_time(&self.arena);
-            self.arena.reset();
+            input.refresh_head_time(&mut self.arena);
         }
     }
 
@@ -229,22 +230,14 @@ impl PartitionGroup {
     /// [`UNKNOWN_TIME`] for a record that had none.
     pub fn pop(&mut self, input: usize, time: i64) {
         let input = &mut self.inputs[input];
-        let Some(offset) = input.queue.head().map(|head| head.offset) else {
+        let Some((offset, _)) = input.queue.place() else {
             return;
         };
         input.consumed = offset + 1;
         input.time = input.time.max(time);
         input.queue.pop();
         self.stream_time = self.stream_time.max(time);
-        if input.extractor.is_none() {
-            input.head_time = input
-                .queue
-                .head()
-                .map_or(UNKNOWN_TIME, |head| head.timestamp);
-        } else {
-            input.refresh_head_time(&self.arena);
-            self.arena.reset();
-        }
+        input.refresh_head_time(&mut self.arena);
     }
 
     /// Records fetched and not processed, over all inputs.

@@ -85,6 +85,13 @@ impl RecordQueue {
         })
     }
 
+    /// Offset and timestamp of the oldest record.
+    #[inline]
+    pub fn place(&self) -> Option<(i64, i64)> {
+        let queued = self.records.front()?;
+        Some((queued.offset, queued.timestamp))
+    }
+
     /// Timestamps and keys of the oldest records.
     pub fn keys(&self) -> impl Iterator<Item = (i64, Option<&[u8]>)> {
         self.records.iter().map(|queued| {
