@@ -14,7 +14,7 @@ pub(crate) use compare::{compare, compare_numbers, equal};
 /// `==` is the language's equality: numbers are equal when they are numerically, whatever their kind
 /// and scale (`1 == 1.0 == 1.00`), compared exactly; lists in order; maps without order.
 // A tag of a whole word: with one of a byte the compiler copies what is behind it in pieces that do not
-// lie on words, which the processor cannot take from writes still under way (docs/decisions/012).
+// lie on words, which the processor cannot take from writes still under way (docs/decisions/014).
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Value<'r> {

@@ -209,10 +209,7 @@ impl Versions {
             self.puts.remove(&(key, time));
             return;
         }
-        let version = Version {
-            value,
-            is_bound,
-        };
+        let version = Version { value, is_bound };
         self.puts.insert((key, time), version);
     }
 }
