@@ -13,6 +13,7 @@
 //! | a handle outlives everything made from it | [`Client`] is reference counted, and each queue, message and topic holds a count |
 //! | callbacks for deliveries and rebalances run inside a poll | they touch a box owned by the client, and no Rust reference to that box lives across a call into librdkafka |
 //! | a queue's event callback runs on any thread | it touches one atomic and a [`Wake`](wake::Wake), both kept alive by the queue |
+//! | the byte behind a value is the count of headers | only of the one version of librdkafka that was looked at, and of the format that says so; see [`message`] |
 //! | destroying a client may block | it happens on a thread of its own, waited for up to a limit |
 
 #![allow(unsafe_code)]

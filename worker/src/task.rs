@@ -333,9 +333,11 @@ impl Task {
             }
             Err(message) => return (UNKNOWN_TIME, Some(unreadable(message))),
         };
-        let read = decode(raw.key, &source.key, "key", arena)
-            .and_then(|key| Ok((key, decode_value(source, raw.value, arena)?)));
-        let (key, (value, change)) = match read {
+        let key = match decode(raw.key, &source.key, "key", arena) {
+            Ok(key) => key,
+            Err(message) => return (timestamp, Some(unreadable(message))),
+        };
+        let (value, change) = match decode_value(source, raw.value, arena) {
             Ok(read) => read,
             Err(message) => return (timestamp, Some(unreadable(message))),
         };

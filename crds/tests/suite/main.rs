@@ -8,6 +8,7 @@ mod crd;
 mod golden;
 mod guide;
 mod layout_and_diff;
+mod links;
 mod loan;
 mod patterns;
 mod plans;

@@ -8,6 +8,9 @@ use crate::record::{HeadersBuf, RecordView};
 
 use super::error::{Code, NativeError, read_code, text};
 
+/// The version of librdkafka whose source [`Message::is_bare`] goes by.
+const LAYOUT_VERSION: i32 = 0x020c_01ff;
+
 /// A message as librdkafka hands it out; destroyed when dropped.
 #[repr(transparent)]
 pub(crate) struct Message(NonNull<sys::rd_kafka_message_t>);
@@ -50,7 +53,9 @@ impl Message {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: a valid message.
         let timestamp = unsafe { sys::rd_kafka_message_timestamp(raw, &raw mut kind) };
-        self.read_headers(headers);
+        if !self.is_bare() {
+            self.read_headers(headers);
+        }
         RecordView {
             offset: raw.offset,
             timestamp,
@@ -59,6 +64,27 @@ impl Message {
             // SAFETY: as above.
             value: unsafe { bytes(raw.payload.cast(), raw.len) },
             headers: headers.as_headers(),
+        }
+    }
+
+    /// Whether the record is seen to have no headers. Asked for them, librdkafka makes and destroys a
+    /// buffer object even where there are none: a twentieth of what a stateless application does.
+    ///
+    /// In the log's format (magic 2, KIP-98) the count of headers follows the value, and librdkafka
+    /// leaves both in the batch it has fetched (`rd_kafka_msgset_reader_msg_v2`; an empty value is
+    /// elsewhere). Only batches of that format have a leader epoch. Where any of this is not so, or
+    /// librdkafka is one that nobody has looked at, nothing is seen.
+    #[inline]
+    fn is_bare(&self) -> bool {
+        let raw = self.raw();
+        if sys::RD_KAFKA_VERSION != LAYOUT_VERSION || raw.payload.is_null() || raw.len == 0 {
+            return false;
+        }
+        // SAFETY: a valid message. The byte behind its value belongs to the same record of the same
+        // batch, which lives as long as the message: see above.
+        unsafe {
+            sys::rd_kafka_message_leader_epoch(raw) >= 0
+                && *raw.payload.cast::<u8>().add(raw.len) == 0
         }
     }
 
@@ -109,4 +135,22 @@ unsafe fn bytes<'a>(start: *const u8, len: usize) -> Option<&'a [u8]> {
     }
     // SAFETY: not null, and as long as the caller promises.
     Some(unsafe { std::slice::from_raw_parts(start, len) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_looked_for_as_this_librdkafka_lays_them_out() {
+        assert_eq!(
+            sys::RD_KAFKA_VERSION,
+            LAYOUT_VERSION,
+            "another librdkafka: see whether its rd_kafka_msgset_reader_msg_v2 still leaves the value in \
+             front of the count of headers, and whether asking for headers that are not there still \
+             costs something"
+        );
+        // SAFETY: reads a constant.
+        assert_eq!(unsafe { sys::rd_kafka_version() }, LAYOUT_VERSION);
+    }
 }

@@ -1,10 +1,12 @@
 //! Reading assigned partitions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millrace_kafka::{
-    Cluster, ErrorKind, Headers, HeadersBuf, OutRecord, SourceEvent, StartOffset,
+    Cluster, ErrorKind, Headers, HeadersBuf, OutRecord, SourceEvent, StartOffset, TopicSpec,
 };
+use millrace_tests::broker::unique;
 
 use crate::support::*;
 
@@ -79,6 +81,97 @@ fn records_come_back_with_key_value_timestamp_and_headers() {
             Vec::new()
         )
     );
+}
+
+/// A record's value, and its headers as they are encoded.
+type Shape = (Option<Vec<u8>>, HeadersBuf);
+
+/// Values that are null, empty, short and long, each with no header, one, and so many that their count
+/// takes two bytes; every value follows every other, so that any of them ends a batch and begins one.
+fn shapes() -> Vec<Shape> {
+    let values = [
+        None,
+        Some(vec![]),
+        Some(vec![0]),
+        Some(vec![7; 100]),
+        Some(vec![0; 3_000]),
+    ];
+    let headers = [0, 1, 64].map(|count| {
+        let mut headers = HeadersBuf::new();
+        for _ in 0..count {
+            headers.push("name", Some(b""));
+        }
+        headers
+    });
+    let each: Vec<Shape> = values
+        .iter()
+        .flat_map(|value| {
+            headers
+                .iter()
+                .map(move |headers| (value.clone(), headers.clone()))
+        })
+        .collect();
+    let pairs = each
+        .iter()
+        .flat_map(|first| each.iter().map(move |then| [first, then]));
+    pairs.flatten().cloned().collect()
+}
+
+/// The reader sees by itself that most records have no headers: it must not see it where it is not so.
+#[test]
+fn headers_come_back_whatever_the_value_and_the_compression() {
+    let cluster = cluster();
+    let admin = cluster.admin().unwrap();
+    let shapes = shapes();
+    for codec in ["uncompressed", "gzip", "snappy", "lz4", "zstd"] {
+        let name = unique("reader-headers");
+        let topic = TopicSpec {
+            name: name.clone(),
+            partitions: 1,
+            replication_factor: -1,
+            configs: BTreeMap::from([("compression.type".to_owned(), codec.to_owned())]),
+        };
+        admin.create_topics(&[topic]).unwrap();
+        let mut sink = producer(&cluster, None);
+        let topic = sink.topic(&name).unwrap();
+        for (number, (value, headers)) in shapes.iter().enumerate() {
+            let record = OutRecord {
+                topic,
+                partition: 0,
+                timestamp: 1,
+                key: None,
+                value: value.as_deref(),
+                headers: headers.as_headers(),
+            };
+            sink.send(&record).unwrap();
+            // Batches of one record, of two, and of many.
+            if number % 7 == 0 || number % 7 == 2 {
+                sink.flush().unwrap();
+            }
+        }
+        sink.flush().unwrap();
+
+        let mut reader = cluster.reader("reader-headers").unwrap();
+        reader
+            .assign(&[at(&name, 0, 0, StartOffset::Earliest)])
+            .unwrap();
+        let mut read = 0;
+        while read < shapes.len() {
+            let look = &mut |event: SourceEvent<'_>| {
+                if let SourceEvent::Record { record, .. } = event {
+                    let (value, headers) = &shapes[read];
+                    assert_eq!(record.value, value.as_deref(), "{codec}, record {read}");
+                    assert_eq!(
+                        record.headers,
+                        headers.as_headers(),
+                        "{codec}, record {read}"
+                    );
+                    read += 1;
+                }
+            };
+            reader.poll(Duration::from_secs(1), 100, look).unwrap();
+        }
+    }
 }
 
 #[test]
