@@ -57,9 +57,14 @@ pub enum Stage {
     Production,
 }
 
-/// Why a record stopped on its way.
+/// Why a record stopped on its way. A pointer, so that the results which every record passes through
+/// are no larger than what they hold (docs/decisions/014).
 #[derive(Debug)]
-pub enum NodeError {
+pub struct NodeError(Box<Failure>);
+
+/// What stopped a record.
+#[derive(Debug)]
+pub enum Failure {
     /// This record alone is at fault: the error policy decides.
     Record {
         /// Where on its way.
@@ -73,9 +78,39 @@ pub enum NodeError {
     Engine(EngineError),
 }
 
+impl NodeError {
+    /// An error of the record itself, at a node.
+    #[cold]
+    pub(crate) fn of_record(stage: Stage, node: &ProcessorNode, message: String) -> Self {
+        let node = format!("{} ({})", node.name, node.path);
+        Self(Box::new(Failure::Record {
+            stage,
+            node,
+            message,
+        }))
+    }
+
+    /// What happened.
+    pub fn failure(&self) -> &Failure {
+        &self.0
+    }
+
+    /// What happened, to be kept.
+    pub fn into_failure(self) -> Failure {
+        *self.0
+    }
+}
+
+impl From<Failure> for NodeError {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
 impl<E: Into<EngineError>> From<E> for NodeError {
+    #[cold]
     fn from(error: E) -> Self {
-        Self::Engine(error.into())
+        Self(Box::new(Failure::Engine(error.into())))
     }
 }
 
@@ -189,11 +224,26 @@ impl ProcessorTopology {
             Operation::Upsert { store, changes } => {
                 self.upsert(node, *store, *changes, record, context, arena)
             }
-            Operation::Filter { table: false, .. }
-            | Operation::Map { table: false, .. }
-            | Operation::FlatMap { .. }
-            | Operation::Peek { .. }
-            | Operation::Split { .. } => self.stateless(node, record, context, arena),
+            Operation::Filter {
+                predicate,
+                negate,
+                table: false,
+                ..
+            } => {
+                if is_true(node, predicate, record, arena)? == *negate {
+                    return Ok(());
+                }
+                self.forward(node, record, context, arena)
+            }
+            Operation::Map {
+                key,
+                value,
+                table: false,
+                ..
+            } => self.map(node, key.as_ref(), value.as_ref(), record, context, arena),
+            Operation::FlatMap { .. } | Operation::Peek { .. } | Operation::Split { .. } => {
+                self.stateless(node, record, context, arena)
+            }
             Operation::Filter { .. } | Operation::Map { .. } => {
                 self.computed_table(node, record, context, arena)
             }
@@ -360,24 +410,12 @@ fn encode<'r>(
     Ok(Some(arena.alloc_slice_copy(scratch)))
 }
 
-fn place(node: &ProcessorNode) -> String {
-    format!("{} ({})", node.name, node.path)
-}
-
 fn production(node: &ProcessorNode, message: String) -> NodeError {
-    NodeError::Record {
-        stage: Stage::Production,
-        node: place(node),
-        message,
-    }
+    NodeError::of_record(Stage::Production, node, message)
 }
 
 fn processing(node: &ProcessorNode, message: String) -> NodeError {
-    NodeError::Record {
-        stage: Stage::Processing,
-        node: place(node),
-        message,
-    }
+    NodeError::of_record(Stage::Processing, node, message)
 }
 
 fn eval<'r>(

@@ -22,7 +22,17 @@ impl<'r> Datum<'r> {
         encoded: None,
     };
 
+    /// A value that was read from bytes; from none, it is null.
+    #[inline]
+    pub fn read(value: Value<'r>, kind: SerdeKind, bytes: Option<&'r [u8]>) -> Self {
+        Self {
+            value,
+            encoded: bytes.map(|bytes| (kind, bytes)),
+        }
+    }
+
     /// A value that an expression made.
+    #[inline]
     pub fn computed(value: Value<'r>) -> Self {
         Self {
             value,

@@ -25,14 +25,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_crds::plan::{InvalidTime, TaskId};
-use millrace_expr::Bump;
+use millrace_expr::{Bump, Value};
 use millrace_kafka::RecordView;
 
 use crate::api::Instances;
 use crate::change;
 use crate::config::{ErrorPolicies, Policy};
 use crate::error::EngineError;
-use crate::processor::{ChangeCache, Context, Dropped, NodeError, NodeTimes, Stage};
+use crate::processor::{ChangeCache, Context, Dropped, Failure, NodeError, NodeTimes, Stage};
 use crate::record::{Change, Datum, Record};
 use crate::state::flush::{FlushBound, FlushDue};
 use crate::state::{CommittedStore, GlobalTables, Store, TaskDb};
@@ -259,10 +259,10 @@ impl Task {
         self.look_ahead(input);
         let (time, failure) = self.run(input, collector, now_ms);
         self.arena.reset();
-        match failure {
+        match failure.map(NodeError::into_failure) {
             None => {}
-            Some(NodeError::Engine(error)) => return Err(error),
-            Some(NodeError::Record {
+            Some(Failure::Engine(error)) => return Err(error),
+            Some(Failure::Record {
                 stage,
                 node,
                 message,
@@ -318,11 +318,7 @@ impl Task {
         let topic = &*at.topic;
         let unreadable = |message: String| {
             let node = &topology.nodes[source.node];
-            NodeError::Record {
-                stage: Stage::Deserialization,
-                node: format!("{} ({})", node.name, node.path),
-                message,
-            }
+            Some(NodeError::of_record(Stage::Deserialization, node, message))
         };
         let partition_time = group.inputs()[input].time();
         let timestamp = match event_time(source, (topic, &raw), partition_time, now_ms, arena) {
@@ -331,19 +327,23 @@ impl Task {
                 dropped.records += 1;
                 return (UNKNOWN_TIME, None);
             }
-            Err(message) => return (UNKNOWN_TIME, Some(unreadable(message))),
+            Err(message) => return (UNKNOWN_TIME, unreadable(message)),
         };
         let key = match decode(raw.key, &source.key, "key", arena) {
             Ok(key) => key,
-            Err(message) => return (timestamp, Some(unreadable(message))),
+            Err(message) => return (timestamp, unreadable(message)),
         };
-        let (value, change) = match decode_value(source, raw.value, arena) {
+        let (new, change) = match decode_change(source, raw.value, arena) {
             Ok(read) => read,
-            Err(message) => return (timestamp, Some(unreadable(message))),
+            Err(message) => return (timestamp, unreadable(message)),
+        };
+        let value = match decode(new, &source.value, "value", arena) {
+            Ok(value) => value,
+            Err(message) => return (timestamp, unreadable(message)),
         };
         let record = Record {
-            key,
-            value,
+            key: Datum::read(key, source.key.kind, raw.key),
+            value: Datum::read(value, source.value.kind, new),
             timestamp,
             headers: raw.headers,
             topic,
@@ -448,21 +448,23 @@ fn event_time(
     }
 }
 
-/// A record's value and, of a repartitioned table, the change it is.
+/// The bytes of a record's value and, of a repartitioned table, the change they are in.
 #[allow(clippy::type_complexity)]
-fn decode_value<'r>(
+fn decode_change<'r>(
     source: &Source,
     bytes: Option<&'r [u8]>,
     arena: &'r Bump,
-) -> Result<(Datum<'r>, Option<&'r Change<'r>>), String> {
+) -> Result<(Option<&'r [u8]>, Option<&'r Change<'r>>), String> {
     let (true, Some(both)) = (source.changes, bytes) else {
-        return Ok((decode(bytes, &source.value, "value", arena)?, None));
+        return Ok((bytes, None));
     };
     let (old, new) = change::decode(both).ok_or("the value is no change of a table")?;
-    let old = decode(old, &source.value, "old value", arena)?;
-    let new = decode(new, &source.value, "value", arena)?;
-    let change = arena.alloc(Change { old, latest: true });
-    Ok((new, Some(change)))
+    let old = Datum::read(
+        decode(old, &source.value, "old value", arena)?,
+        source.value.kind,
+        old,
+    );
+    Ok((new, Some(arena.alloc(Change { old, latest: true }))))
 }
 
 fn decode<'r>(
@@ -470,16 +472,12 @@ fn decode<'r>(
     format: &Format,
     part: &str,
     arena: &'r Bump,
-) -> Result<Datum<'r>, String> {
+) -> Result<Value<'r>, String> {
     let Some(bytes) = bytes else {
-        return Ok(Datum::NULL);
+        return Ok(Value::Null);
     };
-    let value = format
+    format
         .serde
         .deserialize(bytes, arena)
-        .map_err(|error| format!("the {part} is {error}"))?;
-    Ok(Datum {
-        value,
-        encoded: Some((format.kind, bytes)),
-    })
+        .map_err(|error| format!("the {part} is {error}"))
 }

@@ -14,7 +14,7 @@ use super::session::SessionStore;
 use super::store::StoreAt;
 use super::versioned::VersionedStore;
 use super::window::WindowStore;
-use crate::processor::{Context, NodeError, ProcessStep};
+use crate::processor::{Context, Failure, ProcessStep};
 use crate::record;
 use crate::state::Shape;
 use crate::topology::{ProcessorNode, ProcessorTopology};
@@ -101,9 +101,9 @@ impl<'c, 'r> ProcessingContext<'c, 'r> {
         let done = self
             .topology
             .process(child, &record, &mut self.engine, self.arena);
-        done.map_err(|error| match error {
-            NodeError::Engine(error) => self.engine.processors.fail(error),
-            error @ NodeError::Record { .. } => ProcessorError::node(error),
+        done.map_err(|error| match error.into_failure() {
+            Failure::Engine(error) => self.engine.processors.fail(error),
+            failure @ Failure::Record { .. } => ProcessorError::node(failure),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::EngineError;
-use crate::processor::NodeError;
+use crate::processor::{Failure, NodeError};
 
 /// What a processor's methods give back.
 ///
@@ -36,7 +36,7 @@ pub(super) enum Cause {
     /// The processor: the record is at fault.
     Own(String),
     /// A node below, or the store that was to be written.
-    Node(NodeError),
+    Node(Failure),
     /// The engine, which has noted what: it goes no further, whatever the processor makes of this.
     Engine(String),
 }
@@ -53,8 +53,8 @@ impl ProcessorError {
         Self(Box::new(Cause::Own(message.into())))
     }
 
-    pub(super) fn node(error: NodeError) -> Self {
-        Self(Box::new(Cause::Node(error)))
+    pub(super) fn node(failure: Failure) -> Self {
+        Self(Box::new(Cause::Node(failure)))
     }
 
     pub(super) fn engine(error: &EngineError) -> Self {
@@ -65,7 +65,7 @@ impl ProcessorError {
     pub(crate) fn into_node_error(self, own: impl FnOnce(String) -> NodeError) -> NodeError {
         match *self.0 {
             Cause::Own(message) | Cause::Engine(message) => own(message),
-            Cause::Node(error) => error,
+            Cause::Node(failure) => failure.into(),
         }
     }
 }
@@ -80,8 +80,8 @@ impl fmt::Display for ProcessorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Cause::Own(message) | Cause::Engine(message) => f.write_str(message),
-            Cause::Node(NodeError::Record { node, message, .. }) => write!(f, "{node}: {message}"),
-            Cause::Node(NodeError::Engine(error)) => error.fmt(f),
+            Cause::Node(Failure::Record { node, message, .. }) => write!(f, "{node}: {message}"),
+            Cause::Node(Failure::Engine(error)) => error.fmt(f),
         }
     }
 }

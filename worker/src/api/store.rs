@@ -112,7 +112,7 @@ impl<'r> StoreAt<'_, 'r> {
         let (topology, slot) = (self.topology, self.access.slot);
         topology
             .check_size(self.node, slot, key, value, &self.engine)
-            .map_err(ProcessorError::node)
+            .map_err(|error| ProcessorError::node(error.into_failure()))
     }
 
     /// What a row means.

@@ -81,7 +81,7 @@ impl ProcessorTopology {
         let result = call(&mut processor, own);
         context.processors.put_back(place, processor);
         if let Some(failure) = context.processors.take_failure() {
-            return Err(NodeError::Engine(failure));
+            return Err(failure.into());
         }
         result.map_err(|error| error.into_node_error(|message| processing(node, message)))
     }

@@ -76,7 +76,7 @@ impl ProcessorTopology {
             .send(topic, partition, timestamp, key, value, headers)
             .map_err(|error| match error.kind {
                 ErrorKind::TooLarge => production(node, error.to_string()),
-                _ => NodeError::Engine(error.into()),
+                _ => error.into(),
             })
     }
 }

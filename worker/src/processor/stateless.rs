@@ -10,7 +10,29 @@ use crate::record::{Datum, Record};
 use crate::topology::{Operation, ProcessorNode, ProcessorTopology};
 
 impl ProcessorTopology {
-    /// Filter, map, flat map, peek and split of a stream.
+    /// A stream's record with another key, or value, or both.
+    pub(super) fn map<'r>(
+        &'r self,
+        node: &'r ProcessorNode,
+        key: Option<&'r Expression>,
+        value: Option<&'r Expression>,
+        record: &Record<'r>,
+        context: &mut Context<'_>,
+        arena: &'r Bump,
+    ) -> Result<(), NodeError> {
+        let mut mapped = *record;
+        let variables = variables(record, arena);
+        if let Some(key) = key {
+            mapped.key = Datum::computed(eval(node, key, &variables, arena)?);
+            mapped.window = None;
+        }
+        if let Some(value) = value {
+            mapped.value = Datum::computed(eval(node, value, &variables, arena)?);
+        }
+        self.forward(node, &mapped, context, arena)
+    }
+
+    /// Flat map, peek and split of a stream.
     pub(super) fn stateless<'r>(
         &'r self,
         node: &'r ProcessorNode,
@@ -19,26 +41,6 @@ impl ProcessorTopology {
         arena: &'r Bump,
     ) -> Result<(), NodeError> {
         match &node.operation {
-            Operation::Filter {
-                predicate, negate, ..
-            } => {
-                if is_true(node, predicate, record, arena)? == *negate {
-                    return Ok(());
-                }
-                self.forward(node, record, context, arena)
-            }
-            Operation::Map { key, value, .. } => {
-                let mut mapped = *record;
-                let variables = variables(record, arena);
-                if let Some(key) = key {
-                    mapped.key = Datum::computed(eval(node, key, &variables, arena)?);
-                    mapped.window = None;
-                }
-                if let Some(value) = value {
-                    mapped.value = Datum::computed(eval(node, value, &variables, arena)?);
-                }
-                self.forward(node, &mapped, context, arena)
-            }
             Operation::FlatMap {
                 elements,
                 key,

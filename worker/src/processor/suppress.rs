@@ -260,9 +260,10 @@ fn count_waiting(store: &Store) -> Result<Waiting, NodeError> {
 
 fn too_much(node: &ProcessorNode, step: &Suppress, context: &Context<'_>) -> NodeError {
     let waiting = context.times[step.times].waiting.unwrap_or_default();
-    NodeError::Engine(EngineError::BufferFull {
+    EngineError::BufferFull {
         node: format!("{} ({})", node.name, node.path),
         records: waiting.records,
         bytes: waiting.bytes,
-    })
+    }
+    .into()
 }

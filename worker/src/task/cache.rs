@@ -8,7 +8,7 @@ use super::dead_letter::Cause;
 use super::failed::act;
 use super::{Policy, Task};
 use crate::error::EngineError;
-use crate::processor::{ChangeCache, HeldChange, NodeError};
+use crate::processor::{ChangeCache, Failure, HeldChange, NodeError};
 
 impl Task {
     /// Sets how many bytes of changes the task may hold back; unbounded before.
@@ -68,9 +68,9 @@ impl Task {
         error: NodeError,
         collector: &mut Collector,
     ) -> Result<(), EngineError> {
-        let (stage, node, message) = match error {
-            NodeError::Engine(error) => return Err(error),
-            NodeError::Record {
+        let (stage, node, message) = match error.into_failure() {
+            Failure::Engine(error) => return Err(error),
+            Failure::Record {
                 stage,
                 node,
                 message,

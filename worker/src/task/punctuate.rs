@@ -5,7 +5,7 @@ use super::partition_group::UNKNOWN_TIME;
 use super::{Policy, Task};
 use crate::api::Due;
 use crate::error::EngineError;
-use crate::processor::{Context, NodeError, Stage};
+use crate::processor::{Context, Failure, NodeError, Stage};
 use crate::topology::ProcessorTopology;
 
 impl Task {
@@ -55,11 +55,11 @@ impl Task {
             topology.punctuate(due, context, arena)
         });
         let Err(error) = called else { return Ok(()) };
-        let NodeError::Record {
+        let Failure::Record {
             stage,
             node,
             message,
-        } = &error
+        } = error.failure()
         else {
             return Err(self.stopped("punctuate", error));
         };
@@ -83,9 +83,9 @@ impl Task {
     }
 
     fn stopped(&self, attempt: &'static str, error: NodeError) -> EngineError {
-        match error {
-            NodeError::Engine(error) => error,
-            NodeError::Record { node, message, .. } => EngineError::Processor {
+        match error.into_failure() {
+            Failure::Engine(error) => error,
+            Failure::Record { node, message, .. } => EngineError::Processor {
                 attempt,
                 task: self.id.to_string(),
                 node,
