@@ -11,6 +11,9 @@ use serde_json::Value;
 /// Pause between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
+/// Pods of workers.
+const WORKERS: &str = "--selector=app.kubernetes.io/managed-by=millrace-operator";
+
 /// A command line of `kubectl`, bound to a cluster and a namespace.
 #[derive(Clone, Debug)]
 pub struct Kubectl {
@@ -122,13 +125,15 @@ impl Kubectl {
         self.run(&["delete", object, &limit]).map(drop)
     }
 
-    /// What is going on here, for a failed test: apps, pods, claims, the last events.
+    /// What is going on here, for a failed test: apps, pods, claims, the last events, the last words of
+    /// the workers.
     pub fn describe_all(&self) -> String {
         let mut text = String::new();
         for args in [
             &["get", "streamapps", "--output=yaml"][..],
             &["get", "statefulsets,pods,pvc", "--output=wide"],
             &["get", "events", "--sort-by=.lastTimestamp"],
+            &["logs", WORKERS, "--prefix", "--tail=40"],
         ] {
             text.push_str(&format!("--- kubectl {}\n", args.join(" ")));
             match self.run(args) {

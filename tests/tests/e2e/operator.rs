@@ -254,7 +254,9 @@ pub(crate) fn workers_go_on_while_the_api_server_is_away() -> Result<()> {
     space
         .kubectl()
         .run(&["scale", &format!("streamapp/{APP}"), "--replicas=2"])?;
-    space.wait_app(APP, "with 2 replicas", space::READY_LIMIT, |app| {
+    // Kubernetes' own parts (scheduler, volumes, kubelet) come back one by one, each after a pause of its
+    // own: a pod has waited for a minute to be scheduled.
+    space.wait_app(APP, "with 2 replicas", space::READY_LIMIT * 2, |app| {
         app["status"]["readyReplicas"] == 2
     })?;
     space.wait_ready(APP).map(drop)
