@@ -223,6 +223,7 @@ impl PassThrough {
             instance_id: "00000-000".to_owned(),
             tasks_topic: tasks.name,
             client_id: format!("{group}-consumer"),
+            inputs: input.partitions.try_into()?,
         })?;
         while consumer.rebalance().is_none() {
             consumer.poll(COMMIT_INTERVAL, POLL_MAX, &mut |_| {})?;

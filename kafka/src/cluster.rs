@@ -81,9 +81,8 @@ impl Cluster for KafkaCluster {
     }
 
     fn reader(&self, name: &str) -> Result<Box<dyn RecordSource>> {
-        let conf = self
-            .config()
-            .reader_conf(name, name, Guarantee::ExactlyOnce)?;
+        let config = self.config();
+        let conf = config.reader_conf(name, name, Guarantee::ExactlyOnce, config.fetch_buffer)?;
         Ok(Box::new(Reader::new(
             conf,
             self.site.clone(),

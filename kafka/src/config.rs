@@ -49,6 +49,16 @@ const SEND_BUFFER: usize = 64 << 20;
 /// Bounds of what one fetch asks of a partition, bytes.
 const FETCH_MIN: usize = 64 << 10;
 const FETCH_MAX: usize = 1 << 20;
+/// What a consumer fetches ahead of all its partitions, bytes, and of one of them at least: so little
+/// that it is still in the processor's cache when its turn comes (docs/decisions/016).
+const AHEAD: usize = 1 << 20;
+const AHEAD_MIN: usize = 128 << 10;
+/// Bytes of a small record. So many of them are counted as full, because librdkafka counts their bytes
+/// alone and holds 400 more for each.
+const SMALL_RECORD: usize = 128;
+/// Bounds of the records fetched ahead of a partition.
+const AHEAD_RECORDS_MIN: usize = 1_000;
+const AHEAD_RECORDS_MAX: usize = 10_000;
 
 impl KafkaConfig {
     /// A configuration with the defaults.
@@ -147,6 +157,12 @@ impl KafkaConfig {
         )
     }
 
+    /// Bytes that a consumer of so many partitions fetches ahead of each.
+    pub(crate) fn fetch_ahead(&self, inputs: usize) -> usize {
+        let ahead = (AHEAD / inputs.max(1)).max(AHEAD_MIN);
+        self.fetch_buffer.min(ahead)
+    }
+
     /// A client that reads assigned partitions. librdkafka asks for a group even where it never joins
     /// one.
     pub(crate) fn reader_conf(
@@ -154,21 +170,25 @@ impl KafkaConfig {
         group: &str,
         client_id: &str,
         guarantee: Guarantee,
+        fetch_buffer: usize,
     ) -> Result<Conf> {
         let isolation = match guarantee {
             Guarantee::ExactlyOnce => "read_committed",
             Guarantee::AtLeastOnce => "read_uncommitted",
         };
-        let buffer = (self.fetch_buffer >> 10).max(1).to_string();
-        let fetch = self.fetch_buffer.clamp(FETCH_MIN, FETCH_MAX).to_string();
+        let buffer = (fetch_buffer >> 10).max(1).to_string();
+        let fetch = fetch_buffer.clamp(FETCH_MIN, FETCH_MAX).to_string();
+        let records = fetch_buffer / SMALL_RECORD;
+        let records = records
+            .clamp(AHEAD_RECORDS_MIN, AHEAD_RECORDS_MAX)
+            .to_string();
         self.conf(
             &[
                 // A larger record still comes, alone (KIP-74).
                 ("fetch.message.max.bytes", &fetch),
                 // Each partition has a queue of its own, so both limits count per partition.
                 ("queued.max.messages.kbytes", &buffer),
-                // In bytes of small records far below the buffer: a message costs its client 250 bytes more.
-                ("queued.min.messages", "10000"),
+                ("queued.min.messages", &records),
                 // The default of 1 s leaves gaps whenever the queue was full.
                 ("fetch.queue.backoff.ms", "2"),
                 ("fetch.wait.max.ms", "100"),
@@ -390,7 +410,7 @@ mod tests {
         let config = with("compression.type", "zstd");
         config.admin_conf().unwrap();
         config
-            .reader_conf("app", "client", Guarantee::AtLeastOnce)
+            .reader_conf("app", "client", Guarantee::AtLeastOnce, config.fetch_buffer)
             .unwrap();
         config
             .member_conf(&ConsumerOptions {
@@ -398,6 +418,7 @@ mod tests {
                 instance_id: "00000-000".to_owned(),
                 tasks_topic: "app-tasks".to_owned(),
                 client_id: "client".to_owned(),
+                inputs: 1,
             })
             .unwrap();
         for transactional_id in [None, Some("app-0-0".to_owned())] {
@@ -409,6 +430,16 @@ mod tests {
                 })
                 .unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_fetched_ahead_is_divided_over_the_inputs_below_the_buffer() {
+        let mut config = with("compression.type", "zstd");
+        assert_eq!(config.fetch_ahead(0), AHEAD);
+        assert_eq!(config.fetch_ahead(4), AHEAD / 4);
+        assert_eq!(config.fetch_ahead(1_000), AHEAD_MIN);
+        config.fetch_buffer = 100_000;
+        assert_eq!(config.fetch_ahead(1), 100_000);
     }
 
     #[test]

@@ -49,7 +49,9 @@ impl KafkaConsumer {
         site: Site,
         options: &ConsumerOptions,
     ) -> Result<Self> {
-        let conf = config.reader_conf(&options.group_id, &options.client_id, config.guarantee)?;
+        let (group, client, guarantee) = (&options.group_id, &options.client_id, config.guarantee);
+        let ahead = config.fetch_ahead(options.inputs);
+        let conf = config.reader_conf(group, client, guarantee, ahead)?;
         let reader = Reader::new(conf, site.clone(), config.request_timeout)?;
         let joined = |error| site.error(format!("join the group {}", options.group_id), &error);
         let member =

@@ -61,6 +61,8 @@ pub struct ConsumerOptions {
     pub tasks_topic: String,
     /// Client id, for the broker's logs and metrics.
     pub client_id: String,
+    /// Partitions that it will read, about: what it fetches ahead is divided over them.
+    pub inputs: usize,
 }
 
 /// Options of a [`RecordSink`].

@@ -51,15 +51,20 @@ impl MemoryBudget {
         self.threads.store(threads.max(1), Ordering::Relaxed);
     }
 
+    /// Over how many it is divided; one at least.
+    pub fn threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed)
+    }
+
     /// Uncommitted writes of one thread before it commits early, in bytes, as of now.
     pub fn overlay_bytes(&self) -> usize {
-        let threads = self.threads.load(Ordering::Relaxed);
+        let threads = self.threads();
         self.share(8, threads, OVERLAY_BYTES_MIN, OVERLAY_BYTES_MAX)
     }
 
     /// Records of a producer made now that are not acknowledged, in bytes.
     pub fn send_bytes(&self) -> usize {
-        let threads = self.threads.load(Ordering::Relaxed).max(SENDERS_MIN);
+        let threads = self.threads().max(SENDERS_MIN);
         self.share(8, threads, SEND_BYTES_MIN, SEND_BYTES_MAX)
     }
 

@@ -132,6 +132,7 @@ pub(crate) fn join(cluster: &dyn Cluster, group: &str, instance: &str) -> Box<dy
         instance_id: instance.into(),
         tasks_topic: "tasks".into(),
         client_id: instance.into(),
+        inputs: 1,
     };
     cluster.consumer(&options).unwrap()
 }

@@ -320,6 +320,7 @@ impl Member {
             instance_id: id.to_string(),
             tasks_topic: tasks_topic.to_string(),
             client_id: id.to_string(),
+            inputs: 1,
         };
         let consumer = cluster.consumer(&options).unwrap();
         Self {

@@ -197,6 +197,7 @@ pub fn member(
             instance_id: instance.to_owned(),
             tasks_topic: tasks.to_owned(),
             client_id: format!("{group}-{instance}"),
+            inputs: 1,
         })
         .unwrap()
 }

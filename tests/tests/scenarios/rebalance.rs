@@ -59,6 +59,20 @@ pub(super) fn settle(workers: &mut [&mut WorkerProcess], least: usize) -> Vec<BT
     }
 }
 
+/// How many transactions the worker gave up; each may only be one that a rebalance has overtaken. A commit
+/// that reaches the broker between its next division of the tasks and the member's knowledge of it is
+/// refused, and the thread goes back to its last commit (docs/decisions/011): nothing is lost by it, and
+/// the pause counts as any other.
+pub(super) fn overtaken_commits(worker: &WorkerProcess) -> usize {
+    let log = worker.log();
+    let lost = log.lines().filter(|line| line.contains("transaction lost"));
+    lost.inspect(|line| {
+        let overtaken = line.contains("group generation id is not valid");
+        assert!(overtaken, "{line}\n{}", worker.log_tail());
+    })
+    .count()
+}
+
 #[test]
 fn a_third_process_takes_only_its_share_and_one_that_returns_finds_its_tasks_again() {
     let mut scene = Scene::new("moves");
@@ -106,12 +120,7 @@ fn a_third_process_takes_only_its_share_and_one_that_returns_finds_its_tasks_aga
     let written = fed.count;
     for worker in [&mut one, &mut two, &mut three] {
         worker.wait_caught_up(LIMIT).unwrap();
-        assert_eq!(
-            worker.log().matches("transaction lost").count(),
-            0,
-            "{}",
-            worker.log_tail()
-        );
+        overtaken_commits(worker);
     }
     let returned = &after[1];
     for (subtopology, topic) in ["out-a", "out-b"].into_iter().enumerate() {

@@ -278,6 +278,7 @@ impl Scene {
                         instance_id: format!("{ordinal:05}-{thread:03}"),
                         tasks_topic: format!("{}-tasks", self.id),
                         client_id: "scenario-leaver".to_owned(),
+                        inputs: 1,
                     })
                     .unwrap();
                 member.close(true).unwrap();

@@ -9,7 +9,7 @@ use millrace_crds::worker_api::{RuntimeSettings, WorkerPhase, WorkerStatus};
 use millrace_tests::worker::{LIMIT, WorkerProcess};
 
 use super::feed::{Fed, Feed, by_input, largest_gap};
-use super::rebalance::{COUNTS, ids, settle};
+use super::rebalance::{COUNTS, ids, overtaken_commits, settle};
 use super::support::{Scene, wait_for};
 
 fn scene(name: &str) -> Scene {
@@ -89,13 +89,6 @@ fn phase(worker: &mut WorkerProcess) -> (WorkerPhase, String) {
     (app.phase, app.message.clone().unwrap_or_default())
 }
 
-/// Transactions that were given up. A commit that reaches the broker between its next division of the
-/// tasks and the member's knowledge of it is refused, and the thread goes back to its last commit:
-/// nothing is lost by it, and the pause counts as any other.
-fn transactions_lost(worker: &WorkerProcess) -> usize {
-    worker.log().matches("transaction lost").count()
-}
-
 /// Every input counted once and in order; the pauses of tasks that stayed and of those that moved.
 pub(super) fn assert_counted(scene: &Scene, fed: &Fed, stayed: &BTreeSet<String>) {
     for (subtopology, topic) in ["out-a", "out-b"].into_iter().enumerate() {
@@ -141,7 +134,7 @@ fn one_process_goes_from_one_thread_to_three_and_back_and_its_first_thread_never
     let fed = feed.stop();
     worker.wait_caught_up(LIMIT).unwrap();
     assert_counted(&scene, &fed, stayed);
-    println!("{}: {} lost", scene.id, transactions_lost(&worker));
+    println!("{}: {} lost", scene.id, overtaken_commits(&worker));
     let status = worker.terminate().unwrap();
     assert_eq!(status.code(), Some(0), "{}", worker.log_tail());
 }
@@ -191,7 +184,7 @@ fn a_process_beyond_the_replicas_drains_and_stays_and_another_has_its_tasks_at_o
     let fed = feed.stop();
     for worker in [&mut one, &mut two] {
         worker.wait_caught_up(LIMIT).unwrap();
-        println!("{}: {} lost", scene.id, transactions_lost(worker));
+        println!("{}: {} lost", scene.id, overtaken_commits(worker));
     }
     assert_counted(&scene, &fed, &stayed);
     for worker in [&mut one, &mut two] {

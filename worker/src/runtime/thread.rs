@@ -86,6 +86,18 @@ pub struct ThreadContext {
     pub budget: Arc<MemoryBudget>,
 }
 
+impl ThreadContext {
+    /// Input partitions of all tasks.
+    fn inputs(&self) -> usize {
+        let subtopologies = &self.plan.subtopologies;
+        let tasks = self.layout.tasks();
+        tasks
+            .filter_map(|task| subtopologies.get(task.subtopology))
+            .map(|part| part.sources.len())
+            .sum()
+    }
+}
+
 /// One stream thread.
 pub struct StreamThread {
     pub(super) context: ThreadContext,
@@ -223,6 +235,7 @@ impl StreamThread {
                 instance_id: self.instance_id(),
                 tasks_topic: format!("{}-tasks", config.application_id),
                 client_id: format!("{}-{}-consumer", config.application_id, self.instance_id()),
+                inputs: self.context.inputs() / self.context.budget.threads(),
             };
             self.consumer = Some(self.context.cluster.consumer(&options)?);
         }

@@ -122,6 +122,7 @@ fn forget_all_but(driver: &TopologyDriver, kept: &str) {
             instance_id: instance.to_owned(),
             tasks_topic: "app-tasks".to_owned(),
             client_id: "test".to_owned(),
+            inputs: 1,
         };
         cluster.consumer(&options).unwrap()
     };
